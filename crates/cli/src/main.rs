@@ -1,0 +1,2 @@
+//! The anomalysd command.
+fn main() {}

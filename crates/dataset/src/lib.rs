@@ -1,0 +1,1 @@
+//! Readers for inspection data sets, k-shot draws, and synthetic parts with defects.

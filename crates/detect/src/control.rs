@@ -1,0 +1,81 @@
+//! What a caller may watch and stop: progress, cancellation, a clock.
+//!
+//! The library has no clock and no global state of its own; whoever calls it brings them.
+
+use crate::DetectError;
+
+/// Where a detection or a fit is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Stage {
+    /// Resizing and encoding the photo.
+    Encode,
+    /// Text contexts and reference states of the class.
+    Class,
+    /// Denoising steps.
+    Denoise,
+    /// Decoding of repaired latents.
+    Decode,
+    /// The feature network.
+    Features,
+    /// Search among the prototypes.
+    Prototypes,
+    /// Normalising and fusing maps.
+    Fuse,
+}
+
+/// One report of progress.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// What is being done.
+    pub stage: Stage,
+    /// Which photo, counted from 0; a detection has one.
+    pub photo: usize,
+    /// Photos in all.
+    pub photos: usize,
+    /// Passes or steps of this photo that are done.
+    pub done: usize,
+    /// Passes or steps of this photo in all.
+    pub total: usize,
+}
+
+/// Callbacks of the caller.
+#[derive(Clone, Copy)]
+pub struct Control<'a> {
+    /// Called at every step, on the calling thread.
+    pub progress: &'a dyn Fn(Progress),
+    /// Asked at every step; `true` ends the work with [`DetectError::Cancelled`].
+    pub cancelled: &'a dyn Fn() -> bool,
+    /// A clock in milliseconds from any origin, used for timings alone.
+    pub now_ms: &'a dyn Fn() -> f64,
+}
+
+impl std::fmt::Debug for Control<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Control")
+    }
+}
+
+impl Default for Control<'_> {
+    /// Reports nothing, never stops, measures nothing.
+    fn default() -> Self {
+        Self {
+            progress: &|_| {},
+            cancelled: &|| false,
+            now_ms: &|| 0.0,
+        }
+    }
+}
+
+impl Control<'_> {
+    /// Stops here if the caller wants to stop.
+    ///
+    /// # Errors
+    /// [`DetectError::Cancelled`].
+    pub fn check(&self) -> Result<(), DetectError> {
+        if (self.cancelled)() {
+            Err(DetectError::Cancelled)
+        } else {
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! What can go wrong in a detection, each said once.
+
+use anomalysd_imaging::ImagingError;
+
+use crate::options::OptionsError;
+
+/// Errors of this crate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DetectError {
+    /// A constant outside its range.
+    #[error(transparent)]
+    Options(#[from] OptionsError),
+    /// A photo, mask or map that does not fit.
+    #[error(transparent)]
+    Imaging(#[from] ImagingError),
+    /// The caller asked to stop.
+    #[error("cancelled")]
+    Cancelled,
+    /// A repair was asked for without a diffusion model.
+    #[error("no diffusion model is loaded: only features can be compared")]
+    NoModel,
+    /// Fitting needs good photos.
+    #[error("no good photo was given; one to four are needed")]
+    NoGoodPhotos,
+    /// A device failed to hand a tensor back.
+    #[error("reading {what} back from the device failed: {reason}")]
+    Device {
+        /// What was read.
+        what: &'static str,
+        /// The device's own words.
+        reason: String,
+    },
+    /// A network gave numbers that are none.
+    #[error("{what} holds NaN or infinity")]
+    NotFinite {
+        /// Which values.
+        what: &'static str,
+    },
+    /// Two things that belong together have different sizes.
+    #[error("{what}: expected {expected}, got {got}")]
+    Shape {
+        /// What does not fit.
+        what: &'static str,
+        /// Expected size, in words.
+        expected: String,
+        /// Actual size, in words.
+        got: String,
+    },
+}

@@ -1,0 +1,1 @@
+//! AnomalySD: prompts, masks, repair, features, prototypes, scores, calibration, profiles.

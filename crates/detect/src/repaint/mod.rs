@@ -1,0 +1,16 @@
+//! Repair: what a hidden set would look like on a good part (METHOD §§ 5.3, 5.4).
+//!
+//! [`Repair`] is anything that paints hidden sets; [`DiffusionRepair`] is the model that does, and tests put
+//! doubles in its place. A repair never judges: it returns what it painted, and compositing and scores are
+//! plain functions of that.
+
+mod composite;
+mod repair;
+mod schedule;
+
+pub use composite::{blend_weights, color_drift, composite};
+pub use repair::{Contexts, Latents, NoRepair, PaintRequest, Prompt, Repair, RepairTraits, Tick};
+pub use schedule::partial_timesteps;
+
+#[cfg(test)]
+mod tests;

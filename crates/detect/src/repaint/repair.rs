@@ -1,0 +1,191 @@
+//! The interface between a detection and whatever paints its hidden sets.
+
+use anomalysd_imaging::Photo;
+
+use crate::DetectError;
+use crate::control::Stage;
+use crate::masks::Pass;
+
+/// Text contexts of one class. Kept in the profile, so that a detection needs no text encoder.
+///
+/// # Shapes
+/// Each `[tokens, width]`, row-major.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Contexts {
+    /// Tokens of a context: 77 for Stable Diffusion.
+    pub tokens: usize,
+    /// Numbers per token.
+    pub width: usize,
+    /// Object and detail in one text: coarse scales.
+    pub both: Vec<f32>,
+    /// Detail alone: the finest scale and the guided pass.
+    pub detail: Vec<f32>,
+    /// The empty text, for classifier-free guidance.
+    pub empty: Vec<f32>,
+}
+
+/// Which context a request uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Prompt {
+    /// Object and detail.
+    Both,
+    /// Detail alone.
+    Detail,
+}
+
+/// Latents `enc(x)` of a padded good photo, on the host.
+///
+/// # Shapes
+/// `[channels, height, width]`, row-major.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Latents {
+    /// C.
+    pub channels: usize,
+    /// In latent cells.
+    pub height: usize,
+    /// In latent cells.
+    pub width: usize,
+    /// Scaled as the U-Net sees them.
+    pub data: Vec<f32>,
+}
+
+/// What a detection has to know of the thing that paints.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RepairTraits {
+    /// Pixels per latent cell and side.
+    pub factor: usize,
+    /// What both sides of the padded photo are multiples of, in pixels.
+    pub multiple: usize,
+    /// Longer side it was trained for, in pixels.
+    pub size: Option<usize>,
+    /// Timesteps T of the schedule it was trained with.
+    pub train_timesteps: usize,
+    /// DDIM steps that suit it in fast mode.
+    pub inference_steps: Option<usize>,
+    /// Whether good photos are used as context unless the caller says otherwise.
+    pub references_by_default: bool,
+}
+
+/// Passes of one scale to paint on one photo.
+#[derive(Debug, Clone)]
+pub struct PaintRequest<'a> {
+    /// All of the same scale.
+    pub passes: &'a [Pass],
+    /// Noise strength λ, 0..1.
+    pub strength: f32,
+    /// DDIM steps for λ = 1.
+    pub inference_steps: usize,
+    /// 1: no classifier-free guidance.
+    pub guidance_scale: f32,
+    /// Seed of the noise fields.
+    pub seed: u64,
+    /// Text.
+    pub prompt: Prompt,
+    /// The best-matching good photo, for models that take its latents as channels.
+    pub best_reference: Option<usize>,
+}
+
+/// Called by whatever works after each piece of work: a stage and the passes it brought forward.
+/// An error ends the work.
+pub type Tick<'a> = &'a dyn Fn(Stage, usize) -> Result<(), DetectError>;
+
+/// Something that paints hidden sets. Futures stay on the thread that made them.
+#[expect(
+    async_fn_in_trait,
+    reason = "browser futures are not Send, and nobody moves these"
+)]
+pub trait Repair {
+    /// A class made ready: contexts and reference states on the device.
+    type Class;
+    /// A photo made ready: encoded once for all passes.
+    type Scene;
+
+    /// Sizes and defaults.
+    fn traits(&self) -> RepairTraits;
+
+    /// Contexts of a class from its two texts.
+    async fn contexts(&self, both: &str, detail: &str) -> Result<Contexts, DetectError>;
+
+    /// `enc(x)` of an unpadded good photo, padded by reflection.
+    async fn latents(&self, photo: &Photo) -> Result<Latents, DetectError>;
+
+    /// Makes a class ready, with `good` photos' latents as context.
+    async fn class(
+        &self,
+        contexts: &Contexts,
+        good: &[Latents],
+    ) -> Result<Self::Class, DetectError>;
+
+    /// Makes an unpadded photo ready.
+    async fn open(&self, photo: &Photo) -> Result<Self::Scene, DetectError>;
+
+    /// `dec(enc(x))`, unpadded.
+    async fn round_trip(&self, scene: &Self::Scene) -> Result<Photo, DetectError>;
+
+    /// Passes that one request may hold so that its activations stay within `memory_mib`; 1 at least.
+    fn batch_size(&self, scene: &Self::Scene, memory_mib: usize) -> usize;
+
+    /// `dec(ẑ)` of each pass, unpadded, in the order of the request. Ticks once after the masked
+    /// encodes, after each denoising step and after the decodes.
+    async fn paint(
+        &self,
+        scene: &Self::Scene,
+        class: &Self::Class,
+        request: &PaintRequest<'_>,
+        tick: Tick<'_>,
+    ) -> Result<Vec<Photo>, DetectError>;
+}
+
+/// Stands where no model is loaded; every request of it is refused.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoRepair;
+
+impl Repair for NoRepair {
+    type Class = std::convert::Infallible;
+    type Scene = std::convert::Infallible;
+
+    fn traits(&self) -> RepairTraits {
+        RepairTraits {
+            factor: 1,
+            multiple: 1,
+            size: None,
+            train_timesteps: 1000,
+            inference_steps: None,
+            references_by_default: false,
+        }
+    }
+
+    async fn contexts(&self, _both: &str, _detail: &str) -> Result<Contexts, DetectError> {
+        Err(DetectError::NoModel)
+    }
+
+    async fn latents(&self, _photo: &Photo) -> Result<Latents, DetectError> {
+        Err(DetectError::NoModel)
+    }
+
+    async fn class(&self, _: &Contexts, _: &[Latents]) -> Result<Self::Class, DetectError> {
+        Err(DetectError::NoModel)
+    }
+
+    async fn open(&self, _photo: &Photo) -> Result<Self::Scene, DetectError> {
+        Err(DetectError::NoModel)
+    }
+
+    async fn round_trip(&self, scene: &Self::Scene) -> Result<Photo, DetectError> {
+        match *scene {}
+    }
+
+    fn batch_size(&self, scene: &Self::Scene, _memory_mib: usize) -> usize {
+        match *scene {}
+    }
+
+    async fn paint(
+        &self,
+        scene: &Self::Scene,
+        _class: &Self::Class,
+        _request: &PaintRequest<'_>,
+        _tick: Tick<'_>,
+    ) -> Result<Vec<Photo>, DetectError> {
+        match *scene {}
+    }
+}

@@ -1,0 +1,113 @@
+//! Distance between a photo and its repair.
+
+use anomalysd_imaging::{Map, Photo, delta_e, resize_bilinear_map};
+
+use crate::features::FeatureLayers;
+use crate::masks::Pass;
+use crate::options::ScoreOptions;
+
+/// Squared norm below which a feature vector counts as none: a = φ/√(‖φ‖² + this).
+const NORM_EPS: f32 = 1e-10;
+
+/// ½‖a − b‖² per location of one layer, a and b the unit vectors of `first` and `second`.
+/// Exactly 0 where both are equal, never negative, at most 2.
+///
+/// # Shapes
+/// `first`, `second`: `[channels, locations]`; the result: `[locations]`.
+pub fn layer_distance(
+    first: &[f32],
+    second: &[f32],
+    channels: usize,
+    locations: usize,
+) -> Vec<f32> {
+    let first_scale = unit_scale(first, channels, locations);
+    let second_scale = unit_scale(second, channels, locations);
+    let mut distance = vec![0.0f32; locations];
+    for channel in 0..channels {
+        let row = channel * locations..(channel + 1) * locations;
+        let pairs = first[row.clone()].iter().zip(&second[row]);
+        for (location, (a, b)) in pairs.enumerate() {
+            let difference = a * first_scale[location] - b * second_scale[location];
+            distance[location] += 0.5 * difference * difference;
+        }
+    }
+    distance
+}
+
+/// 1/√(‖φ‖² + eps) per location.
+fn unit_scale(values: &[f32], channels: usize, locations: usize) -> Vec<f32> {
+    let mut squares = vec![0.0f32; locations];
+    for channel in 0..channels {
+        let row = &values[channel * locations..(channel + 1) * locations];
+        for (square, value) in squares.iter_mut().zip(row) {
+            *square += value * value;
+        }
+    }
+    squares
+        .iter()
+        .map(|square| 1.0 / (square + NORM_EPS).sqrt())
+        .collect()
+}
+
+/// (1/L)·Σ_l d_l on the photo's own pixels, each layer's map resized bilinearly.
+/// Layers of different shape (networks that disagree) do not occur: both come from one network at one size.
+pub fn feature_distance(
+    first: &FeatureLayers,
+    second: &FeatureLayers,
+    width: usize,
+    height: usize,
+) -> Map {
+    let mut total = Map::new(width, height);
+    let weight = 1.0 / first.layers.len().max(1) as f32;
+    for (a, b) in first.layers.iter().zip(&second.layers) {
+        let data = layer_distance(&a.data, &b.data, a.channels, a.width * a.height);
+        let small = Map {
+            width: a.width,
+            height: a.height,
+            data,
+        };
+        let large = resize_bilinear_map(&small, width, height);
+        for (sum, value) in total.data.iter_mut().zip(&large.data) {
+            *sum += weight * value;
+        }
+    }
+    total
+}
+
+/// d(u) of one pass: the feature distance plus `color_weight`·ΔE/100.
+///
+/// `photo` is what the repair is compared with and `repaired` the repair composited over it, both
+/// unpadded and of the same size; the layers are theirs.
+pub fn pass_distance(
+    photo: (&Photo, &FeatureLayers),
+    repaired: (&Photo, &FeatureLayers),
+    options: &ScoreOptions,
+) -> Map {
+    let (width, height) = (photo.0.width, photo.0.height);
+    let mut distance = feature_distance(photo.1, repaired.1, width, height);
+    if options.color_weight > 0.0 {
+        let color = delta_e(photo.0, repaired.0, options.color_radius);
+        for (sum, value) in distance.data.iter_mut().zip(&color.data) {
+            *sum += options.color_weight * value / 100.0;
+        }
+    }
+    distance
+}
+
+/// D_n(u): at each pixel the distance of the pass whose core holds it; 0 where none does.
+pub fn merge_cores<'a>(
+    passes: impl IntoIterator<Item = (&'a Pass, &'a Map)>,
+    width: usize,
+    height: usize,
+) -> Map {
+    let mut merged = Map::new(width, height);
+    for (pass, distance) in passes {
+        let values = distance.data.iter().zip(&pass.cores.data);
+        for (slot, (value, core)) in merged.data.iter_mut().zip(values) {
+            if *core {
+                *slot = *value;
+            }
+        }
+    }
+    merged
+}

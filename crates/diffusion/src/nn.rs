@@ -1,0 +1,17 @@
+//! Layers in PyTorch's layout: the path of a field is the key of its tensor in a checkpoint.
+
+mod activation;
+mod attention;
+mod conv;
+mod linear;
+mod norm;
+mod resample;
+mod resnet;
+
+pub use activation::{Activation, gelu_exact, quick_gelu};
+pub use attention::{KeyBias, attend};
+pub use conv::{Conv2d, Conv2dConfig};
+pub use linear::{Embedding, Linear};
+pub use norm::{GroupNorm, LayerNorm};
+pub use resample::{pixel_shuffle, pixel_unshuffle, upsample_nearest_2x};
+pub use resnet::{Downsample2D, ResnetBlock2D, ResnetConfig, Upsample2D};

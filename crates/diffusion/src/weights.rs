@@ -1,0 +1,323 @@
+//! Where a model's tensors come from and how they leave it again.
+//!
+//! A layer asks a [`Loader`] for each of its tensors by name and shape. The loader reads them from
+//! a [`TensorSource`] or, for a model to be trained from scratch, draws them; so every module has
+//! one constructor. [`save_state`] lists a module's tensors under the same names.
+
+mod safetensors;
+mod state;
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use burn::module::Param;
+use burn::tensor::{Device, Tensor, TensorData};
+
+pub use self::safetensors::{ReadAt, SafetensorsSource};
+pub use self::state::{NamedTensor, load_state, save_state};
+use crate::{DiffusionError, Result, noise};
+
+/// A tensor in host memory.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HostTensor {
+    /// Sizes, outermost first.
+    pub shape: Vec<usize>,
+    /// Row-major values.
+    pub values: Vec<f32>,
+}
+
+/// A set of named tensors: a safetensors file, a bundle's shards, a map in memory.
+pub trait TensorSource {
+    /// Names of all tensors, sorted.
+    fn names(&self) -> Vec<String>;
+    /// Shape of a tensor, `None` where there is none of this name.
+    fn shape(&self, name: &str) -> Option<Vec<usize>>;
+    /// Reads a tensor, converted to f32.
+    ///
+    /// # Errors
+    /// Where there is no such tensor or its bytes cannot be read.
+    fn read(&self, name: &str) -> Result<HostTensor>;
+}
+
+impl TensorSource for std::collections::BTreeMap<String, HostTensor> {
+    fn names(&self) -> Vec<String> {
+        self.keys().cloned().collect()
+    }
+
+    fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        self.get(name).map(|tensor| tensor.shape.clone())
+    }
+
+    fn read(&self, name: &str) -> Result<HostTensor> {
+        self.get(name)
+            .cloned()
+            .ok_or_else(|| DiffusionError::MissingTensor {
+                name: name.to_owned(),
+                expected: Vec::new(),
+            })
+    }
+}
+
+/// The distribution of a fresh tensor; a tensor that is read ignores it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Init {
+    /// All zero.
+    Zeros,
+    /// All one.
+    Ones,
+    /// Uniform in ±bound.
+    Uniform(f64),
+    /// Normal with mean 0 and this standard deviation.
+    Normal(f64),
+}
+
+impl Init {
+    /// PyTorch's default for weight and bias of a linear map or a convolution.
+    pub fn fan_in(fan_in: usize) -> Self {
+        Init::Uniform(1.0 / (fan_in.max(1) as f64).sqrt())
+    }
+}
+
+#[derive(Clone)]
+enum Origin<'a> {
+    Source(&'a dyn TensorSource),
+    Random(u64),
+}
+
+/// Hands out the tensors below a prefix and remembers which ones were taken.
+#[derive(Clone)]
+pub struct Loader<'a> {
+    origin: Origin<'a>,
+    path: String,
+    device: Device,
+    used: Rc<RefCell<BTreeSet<String>>>,
+}
+
+impl<'a> Loader<'a> {
+    /// A loader over all tensors of `source`.
+    pub fn new(source: &'a dyn TensorSource, device: &Device) -> Self {
+        Self::with_origin(Origin::Source(source), device)
+    }
+
+    /// A loader that draws every tensor. A tensor depends on `seed` and its own full name alone.
+    pub fn random(seed: u64, device: &Device) -> Loader<'static> {
+        Loader::with_origin(Origin::Random(seed), device)
+    }
+
+    fn with_origin(origin: Origin<'a>, device: &Device) -> Self {
+        Self {
+            origin,
+            path: String::new(),
+            device: device.clone(),
+            used: Rc::default(),
+        }
+    }
+
+    /// The same loader one level deeper: `prefix("down_blocks").prefix(0)`.
+    pub fn prefix(&self, name: impl std::fmt::Display) -> Self {
+        let mut deeper = self.clone();
+        deeper.path = self.name(name);
+        deeper
+    }
+
+    /// Full name of a tensor below this prefix.
+    pub fn name(&self, name: impl std::fmt::Display) -> String {
+        if self.path.is_empty() {
+            name.to_string()
+        } else {
+            format!("{}.{name}", self.path)
+        }
+    }
+
+    /// Where the tensors are put.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Whether the source has a tensor of this name below the prefix. A drawing loader has none.
+    pub fn has(&self, name: &str) -> bool {
+        match &self.origin {
+            Origin::Source(source) => source.shape(&self.name(name)).is_some(),
+            Origin::Random(_) => false,
+        }
+    }
+
+    /// A tensor of exactly this shape.
+    ///
+    /// # Errors
+    /// Missing or misshapen tensors (name, expected and found shape), NaN or infinite values.
+    pub fn tensor<const D: usize>(
+        &self,
+        name: &str,
+        shape: [usize; D],
+        init: Init,
+    ) -> Result<Tensor<D>> {
+        let name = self.name(name);
+        let values = match &self.origin {
+            Origin::Source(source) => read_checked(*source, &name, &shape)?,
+            Origin::Random(seed) => draw(*seed, &name, shape.iter().product(), init),
+        };
+        self.used.borrow_mut().insert(name);
+        Ok(Tensor::from_data(
+            TensorData::new(values, shape),
+            &self.device,
+        ))
+    }
+
+    /// A parameter of exactly this shape, as [`Self::tensor`].
+    ///
+    /// # Errors
+    /// As [`Self::tensor`].
+    pub fn param<const D: usize>(
+        &self,
+        name: &str,
+        shape: [usize; D],
+        init: Init,
+    ) -> Result<Param<Tensor<D>>> {
+        Ok(Param::from_tensor(self.tensor(name, shape, init)?))
+    }
+
+    /// Names below this prefix that nothing asked for: tensors of another architecture.
+    pub fn unused(&self) -> Vec<String> {
+        let Origin::Source(source) = &self.origin else {
+            return Vec::new();
+        };
+        let used = self.used.borrow();
+        let below = |name: &String| {
+            self.path.is_empty()
+                || name
+                    .strip_prefix(&self.path)
+                    .is_some_and(|rest| rest.starts_with('.'))
+        };
+        source
+            .names()
+            .into_iter()
+            .filter(|name| below(name) && !used.contains(name))
+            .collect()
+    }
+}
+
+fn read_checked(source: &dyn TensorSource, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+    let found = source
+        .shape(name)
+        .ok_or_else(|| DiffusionError::MissingTensor {
+            name: name.to_owned(),
+            expected: shape.to_vec(),
+        })?;
+    if found != shape {
+        return Err(DiffusionError::TensorShape {
+            name: name.to_owned(),
+            expected: shape.to_vec(),
+            got: found,
+        });
+    }
+    let values = source.read(name)?.values;
+    match values.iter().position(|value| !value.is_finite()) {
+        None => Ok(values),
+        Some(index) => Err(DiffusionError::NotFinite {
+            name: name.to_owned(),
+            index,
+            value: values[index],
+        }),
+    }
+}
+
+fn draw(seed: u64, name: &str, count: usize, init: Init) -> Vec<f32> {
+    let stream = noise::stream_of(name);
+    let indices = 0..count as u64;
+    match init {
+        Init::Zeros => vec![0.0; count],
+        Init::Ones => vec![1.0; count],
+        Init::Uniform(bound) => indices
+            .map(|i| (bound * (2.0 * noise::unit(seed, stream, i) - 1.0)) as f32)
+            .collect(),
+        Init::Normal(std) => indices
+            .map(|i| (std * noise::normal(seed, stream, i)) as f32)
+            .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn source(values: Vec<f32>, shape: Vec<usize>) -> BTreeMap<String, HostTensor> {
+        BTreeMap::from([("a.b.weight".to_owned(), HostTensor { shape, values })])
+    }
+
+    #[test]
+    fn errors_name_the_tensor_and_both_shapes() {
+        let device = Device::flex();
+        let source = source(vec![1.0, 2.0], vec![2]);
+        let loader = Loader::new(&source, &device).prefix("a").prefix("b");
+        assert!(loader.has("weight"));
+        let missing = loader
+            .tensor("bias", [3], Init::Zeros)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            missing.contains("a.b.bias") && missing.contains("[3]"),
+            "{missing}"
+        );
+        let shape = loader
+            .tensor("weight", [1, 2], Init::Zeros)
+            .unwrap_err()
+            .to_string();
+        assert!(shape.contains("[1, 2]") && shape.contains("[2]"), "{shape}");
+    }
+
+    #[test]
+    fn nan_and_infinity_are_refused() {
+        let device = Device::flex();
+        for bad in [f32::NAN, f32::INFINITY] {
+            let source = source(vec![1.0, bad], vec![2]);
+            let error = Loader::new(&source, &device).tensor("a.b.weight", [2], Init::Zeros);
+            assert!(matches!(
+                error,
+                Err(DiffusionError::NotFinite { index: 1, .. })
+            ));
+        }
+    }
+
+    #[test]
+    fn unused_tensors_are_reported() {
+        let device = Device::flex();
+        let mut source = source(vec![1.0, 2.0], vec![2]);
+        source.insert(
+            "a.extra".into(),
+            HostTensor {
+                shape: vec![1],
+                values: vec![0.0],
+            },
+        );
+        source.insert(
+            "ab".into(),
+            HostTensor {
+                shape: vec![1],
+                values: vec![0.0],
+            },
+        );
+        let loader = Loader::new(&source, &device);
+        loader.tensor("a.b.weight", [2], Init::Zeros).unwrap();
+        assert_eq!(loader.unused(), ["a.extra", "ab"]);
+        assert_eq!(loader.prefix("a").unused(), ["a.extra"]);
+    }
+
+    #[test]
+    fn drawn_tensors_depend_on_seed_and_name_alone() {
+        let device = Device::flex();
+        let read = |seed, name: &str| {
+            let tensor = Loader::random(seed, &device)
+                .tensor(name, [40], Init::Uniform(0.5))
+                .unwrap();
+            tensor.into_data().try_to_vec::<f32>().unwrap()
+        };
+        assert_eq!(read(1, "x"), read(1, "x"));
+        assert_ne!(read(1, "x"), read(2, "x"));
+        assert_ne!(read(1, "x"), read(1, "y"));
+        assert!(read(1, "x").iter().all(|v| v.abs() <= 0.5));
+    }
+}

@@ -1,0 +1,1 @@
+//! Photos, masks and maps as plain arrays: decode, resize, colour, morphology, pictures out.

@@ -1,0 +1,61 @@
+//! `cargo xtask demo`: from a bare machine to judged photos in one command.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::{Outcome, command, setup};
+
+/// Fetches, builds, judges the sample photos, and names what it wrote.
+///
+/// # Errors
+/// The first step that fails, in one sentence.
+pub fn run(root: &Path) -> Outcome {
+    setup::native(Duration::from_secs(600))?;
+    command::run(
+        Command::new("cargo").current_dir(root).args([
+            "build",
+            "--release",
+            "--package",
+            "anomalysd-cli",
+        ]),
+        Duration::from_secs(3600),
+    )?;
+    let binary = root.join("target/release/anomalysd");
+    let out = root.join("out/demo");
+    for product in samples(root)? {
+        let folder = root.join("samples").join(&product);
+        println!("\n{product}");
+        command::run(
+            Command::new(&binary)
+                .current_dir(root)
+                .arg("detect")
+                .arg(folder.join("suspect"))
+                .arg("--good")
+                .arg(folder.join("good"))
+                .args(["--class", &product.replace('_', " ")])
+                .arg("--out")
+                .arg(out.join(&product)),
+            Duration::from_secs(1200),
+        )?;
+    }
+    println!("\npictures: {}", out.display());
+    Ok(())
+}
+
+/// The folders of `samples/` that hold `good` and `suspect`, sorted.
+fn samples(root: &Path) -> Result<Vec<String>, String> {
+    let folder = root.join("samples");
+    let entries =
+        std::fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let mut names: Vec<String> = entries
+        .flatten()
+        .filter(|entry| entry.path().join("good").is_dir() && entry.path().join("suspect").is_dir())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    if names.is_empty() {
+        return Err(format!("{} holds no sample product", folder.display()));
+    }
+    Ok(names)
+}

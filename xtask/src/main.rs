@@ -1,0 +1,77 @@
+//! Chores of the workspace, each a subcommand: `cargo xtask demo`, `cargo xtask test`, …
+//!
+//! A chore sets up what it needs on a bare machine, says what it runs, and holds no business logic:
+//! whatever a user may want as well is in the `anomalysd` command.
+
+mod command;
+mod demo;
+mod layers;
+mod setup;
+mod stages;
+mod test;
+mod wasm;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// What a chore returns: nothing, or one sentence that says what went wrong.
+pub type Outcome = Result<(), String>;
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "Set-up, tests, demo and checks of the workspace"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Fetch the feature network, build, judge the sample photos, name the pictures written.
+    Demo,
+    /// Everything CI runs: format, clippy, tests, layers, wasm32, CPU against software Vulkan.
+    Test {
+        /// Run only the stages whose name contains this word.
+        #[arg(long)]
+        only: Option<String>,
+    },
+    /// Check that no crate imports upward.
+    Layers,
+    /// Compile the libraries of the browser build for wasm32.
+    Wasm {
+        /// Also run a wasm module in headless Chromium and compare it with the native CPU.
+        #[arg(long)]
+        prove: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let root = workspace_root();
+    let outcome = match Arguments::parse().chore {
+        Chore::Demo => demo::run(&root),
+        Chore::Test { only } => test::run(&root, only.as_deref()),
+        Chore::Layers => layers::check(&root),
+        Chore::Wasm { prove } => {
+            wasm::check(&root).and_then(|()| if prove { wasm::prove(&root) } else { Ok(()) })
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(sentence) => {
+            eprintln!("xtask: {sentence}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The folder of the workspace's Cargo.toml.
+fn workspace_root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap_or(Path::new("."))
+        .to_path_buf()
+}

@@ -1,0 +1,86 @@
+//! `cargo xtask test`: what CI runs, and what a contributor runs before pushing.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::stages::{self, Stage};
+use crate::{Outcome, command, layers, setup, wasm};
+
+/// Runs all stages, or those whose name contains `only`.
+///
+/// # Errors
+/// The first stage that fails.
+pub fn run(root: &Path, only: Option<&str>) -> Outcome {
+    let cargo = |arguments: &[&str], limit: Duration| {
+        let mut command = Command::new("cargo");
+        command
+            .current_dir(root)
+            .env("CARGO_NET_RETRY", "10")
+            // A missing software Vulkan is a failure here, never a skipped test.
+            .env("ANOMALYSD_REQUIRE_GPU", "1")
+            .args(arguments);
+        command::run(&mut command, limit)
+    };
+    let stages = [
+        Stage::new("setup", 10, setup::native),
+        Stage::new("fetch", 10, |limit| {
+            command::run_with_retries(
+                || {
+                    let mut command = Command::new("cargo");
+                    command
+                        .current_dir(root)
+                        .env("CARGO_NET_RETRY", "10")
+                        .args(["fetch", "--locked"]);
+                    command
+                },
+                limit,
+            )
+        }),
+        Stage::new("format", 2, |limit| {
+            cargo(&["fmt", "--all", "--check"], limit)
+        }),
+        Stage::new("layers", 2, |_| layers::check(root)),
+        Stage::new("clippy", 15, |limit| {
+            cargo(
+                &[
+                    "clippy",
+                    "--locked",
+                    "--release",
+                    "--workspace",
+                    "--all-targets",
+                    "--",
+                    "-D",
+                    "warnings",
+                ],
+                limit,
+            )
+        }),
+        Stage::new("build", 30, |limit| {
+            cargo(
+                &[
+                    "build",
+                    "--locked",
+                    "--release",
+                    "--workspace",
+                    "--all-targets",
+                ],
+                limit,
+            )
+        }),
+        Stage::new("tests", 20, |limit| {
+            cargo(
+                &[
+                    "test",
+                    "--locked",
+                    "--release",
+                    "--workspace",
+                    "--no-fail-fast",
+                ],
+                limit,
+            )
+        }),
+        Stage::new("wasm32", 15, |limit| wasm::check_within(root, limit)),
+    ];
+    stages::run(&stages, only)
+}

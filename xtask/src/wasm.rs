@@ -1,0 +1,94 @@
+//! The wasm32 build of the libraries that run in the browser.
+//!
+//! With rustup's wasm32 target where it can be had, else with Debian's compiler and its copy of the
+//! standard library's source (`-Zbuild-std`).
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::{Outcome, command, setup};
+
+const TARGET: &str = "wasm32-unknown-unknown";
+/// The libraries of the browser build.
+const PACKAGES: &[&str] = &[
+    "anomalysd-imaging",
+    "anomalysd-diffusion",
+    "anomalysd-detect",
+];
+
+/// Compiles the browser's libraries for wasm32, without linking.
+///
+/// # Errors
+/// When no toolchain can be had or a library does not compile.
+pub fn check(root: &Path) -> Outcome {
+    check_within(root, Duration::from_secs(20 * 60))
+}
+
+/// [`check`] with a time limit.
+///
+/// # Errors
+/// As [`check`], and past the limit.
+pub fn check_within(root: &Path, limit: Duration) -> Outcome {
+    let mut cargo = cargo(root, "check", limit)?;
+    for package in PACKAGES {
+        cargo.args(["--package", package]);
+    }
+    command::run(&mut cargo, limit)
+}
+
+/// A cargo command for the wasm32 target, by the first toolchain that works.
+fn cargo(root: &Path, verb: &str, limit: Duration) -> Result<Command, String> {
+    let mut cargo = if rustup_has_target() {
+        println!("wasm32: the rustup toolchain");
+        Command::new("cargo")
+    } else {
+        setup::wasm(limit)?;
+        println!("wasm32: Debian's compiler with its own standard library source");
+        let mut cargo = Command::new("/usr/bin/cargo");
+        cargo
+            .env("RUSTC", "/usr/bin/rustc")
+            .env("RUSTC_BOOTSTRAP", "1")
+            .env(
+                "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER",
+                "/usr/bin/wasm-ld",
+            )
+            .env_remove("RUSTUP_TOOLCHAIN")
+            .env_remove("CARGO");
+        cargo
+    };
+    cargo.current_dir(root).arg(verb);
+    if !rustup_has_target() {
+        cargo.arg("-Zbuild-std=std,panic_abort");
+    }
+    cargo
+        .args([
+            "--release",
+            "--target",
+            TARGET,
+            "--target-dir",
+            "target-wasm",
+        ])
+        .env(
+            "RUSTFLAGS",
+            "-C target-feature=+simd128 --cfg getrandom_backend=\"wasm_js\"",
+        );
+    Ok(cargo)
+}
+
+fn rustup_has_target() -> bool {
+    let add = Command::new("rustup")
+        .args(["target", "add", TARGET])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    add.is_ok_and(|status| status.success())
+}
+
+/// Runs a wasm module in headless Chromium and compares it with the native CPU.
+///
+/// # Errors
+/// When Chromium cannot be had or the results differ.
+pub fn prove(_root: &Path) -> Outcome {
+    Err("the browser proof is not part of this build".into())
+}
