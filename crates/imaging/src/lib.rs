@@ -1,1 +1,29 @@
 //! Photos, masks and maps as plain arrays: decode, resize, colour, morphology, pictures out.
+//!
+//! Deliberately absent: tensors, files (bytes in, bytes out), and anything that knows of anomalies.
+
+mod arrays;
+mod colour;
+mod components;
+mod decode;
+mod encode;
+mod error;
+mod filter;
+mod foreground;
+mod morphology;
+mod pad;
+mod parallel;
+pub mod render;
+mod resize;
+
+pub use arrays::{Map, Mask, Photo};
+pub use colour::{delta_e, srgb_to_lab};
+pub use components::{Component, components, hysteresis};
+pub use decode::{DecodeLimits, decode, decode_mask};
+pub use encode::{encode_png, encode_png_map, encode_png_mask};
+pub use error::ImagingError;
+pub use filter::{box_mean_photo, gaussian_blur};
+pub use foreground::{ForegroundMode, foreground, otsu};
+pub use morphology::{dilate, erode, max_pool_mask};
+pub use pad::{pad_reflect, pad_reflect_mask, padded_size, reflect};
+pub use resize::{fit_longer_side, resize_bilinear_map, resize_bilinear_planes, resize_lanczos};

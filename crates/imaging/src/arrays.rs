@@ -1,0 +1,212 @@
+use crate::ImagingError;
+
+/// A photo: planar sRGB, `[3, H, W]`, 0..1.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Photo {
+    /// Pixels per row.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// `[3, H, W]`, row-major.
+    pub data: Vec<f32>,
+}
+
+/// One number per pixel, `[H, W]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Map {
+    /// Pixels per row.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// `[H, W]`, row-major.
+    pub data: Vec<f32>,
+}
+
+/// A set of pixels, `[H, W]`; `true` is in the set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mask {
+    /// Pixels per row.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// `[H, W]`, row-major.
+    pub data: Vec<bool>,
+}
+
+fn checked<T>(
+    what: &'static str,
+    [width, height]: [usize; 2],
+    planes: usize,
+    data: Vec<T>,
+) -> Result<Vec<T>, ImagingError> {
+    let expected = width.saturating_mul(height).saturating_mul(planes);
+    if data.len() != expected {
+        return Err(ImagingError::Length {
+            what,
+            width,
+            height,
+            expected,
+            got: data.len(),
+        });
+    }
+    Ok(data)
+}
+
+impl Photo {
+    /// A black photo.
+    pub fn new(width: usize, height: usize) -> Self {
+        Self {
+            width,
+            height,
+            data: vec![0.0; 3 * width * height],
+        }
+    }
+
+    /// A photo of given values.
+    ///
+    /// # Errors
+    /// When `data` does not hold `3 · width · height` values.
+    pub fn from_vec(width: usize, height: usize, data: Vec<f32>) -> Result<Self, ImagingError> {
+        Ok(Self {
+            width,
+            height,
+            data: checked("a photo", [width, height], 3, data)?,
+        })
+    }
+
+    /// A photo whose pixel (x, y) is `pixel(x, y)`.
+    pub fn from_fn(
+        width: usize,
+        height: usize,
+        mut pixel: impl FnMut(usize, usize) -> [f32; 3],
+    ) -> Self {
+        let mut photo = Self::new(width, height);
+        for y in 0..height {
+            for x in 0..width {
+                photo.set_pixel(x, y, pixel(x, y));
+            }
+        }
+        photo
+    }
+
+    /// The colour of a pixel.
+    pub fn pixel(&self, x: usize, y: usize) -> [f32; 3] {
+        let (area, at) = (self.width * self.height, y * self.width + x);
+        [
+            self.data[at],
+            self.data[area + at],
+            self.data[2 * area + at],
+        ]
+    }
+
+    /// Sets the colour of a pixel.
+    pub fn set_pixel(&mut self, x: usize, y: usize, colour: [f32; 3]) {
+        let (area, at) = (self.width * self.height, y * self.width + x);
+        for (channel, value) in colour.into_iter().enumerate() {
+            self.data[channel * area + at] = value;
+        }
+    }
+
+    /// One colour plane, `[H, W]`.
+    pub fn plane(&self, channel: usize) -> &[f32] {
+        let area = self.width * self.height;
+        &self.data[channel * area..(channel + 1) * area]
+    }
+
+    /// The rectangle of `width` × `height` pixels whose corner is (x, y); it must lie inside.
+    pub fn crop(&self, x: usize, y: usize, width: usize, height: usize) -> Self {
+        Self::from_fn(width, height, |column, row| self.pixel(x + column, y + row))
+    }
+}
+
+impl Map {
+    /// All zero.
+    pub fn new(width: usize, height: usize) -> Self {
+        Self {
+            width,
+            height,
+            data: vec![0.0; width * height],
+        }
+    }
+
+    /// A map of given values.
+    ///
+    /// # Errors
+    /// When `data` does not hold `width · height` values.
+    pub fn from_vec(width: usize, height: usize, data: Vec<f32>) -> Result<Self, ImagingError> {
+        Ok(Self {
+            width,
+            height,
+            data: checked("a map", [width, height], 1, data)?,
+        })
+    }
+
+    /// A map whose pixel (x, y) is `value(x, y)`.
+    pub fn from_fn(
+        width: usize,
+        height: usize,
+        mut value: impl FnMut(usize, usize) -> f32,
+    ) -> Self {
+        let mut map = Self::new(width, height);
+        for y in 0..height {
+            for x in 0..width {
+                map.data[y * width + x] = value(x, y);
+            }
+        }
+        map
+    }
+
+    /// The value of a pixel.
+    pub fn at(&self, x: usize, y: usize) -> f32 {
+        self.data[y * self.width + x]
+    }
+
+    /// The largest value; 0 for an empty map.
+    pub fn max(&self) -> f32 {
+        self.data.iter().copied().reduce(f32::max).unwrap_or(0.0)
+    }
+}
+
+impl Mask {
+    /// The empty set.
+    pub fn new(width: usize, height: usize) -> Self {
+        Self {
+            width,
+            height,
+            data: vec![false; width * height],
+        }
+    }
+
+    /// A set of given pixels.
+    ///
+    /// # Errors
+    /// When `data` does not hold `width · height` values.
+    pub fn from_vec(width: usize, height: usize, data: Vec<bool>) -> Result<Self, ImagingError> {
+        Ok(Self {
+            width,
+            height,
+            data: checked("a mask", [width, height], 1, data)?,
+        })
+    }
+
+    /// The set of the pixels (x, y) for which `set(x, y)`.
+    pub fn from_fn(width: usize, height: usize, mut set: impl FnMut(usize, usize) -> bool) -> Self {
+        let mut mask = Self::new(width, height);
+        for y in 0..height {
+            for x in 0..width {
+                mask.data[y * width + x] = set(x, y);
+            }
+        }
+        mask
+    }
+
+    /// Whether a pixel is in the set.
+    pub fn at(&self, x: usize, y: usize) -> bool {
+        self.data[y * self.width + x]
+    }
+
+    /// How many pixels are in the set.
+    pub fn count(&self) -> usize {
+        self.data.iter().filter(|&&set| set).count()
+    }
+}
