@@ -53,6 +53,12 @@ pub(crate) fn parse<T: DeserializeOwned>(
     fixed: &[(&str, &[Value])],
 ) -> Result<T> {
     let value: Value = serde_json::from_str(json).map_err(|error| json_error(component, &error))?;
+    if !value.is_object() {
+        return Err(DiffusionError::ConfigJson {
+            component,
+            reason: "not a JSON object".to_owned(),
+        });
+    }
     for (option, supported) in fixed {
         match value.get(option) {
             None | Some(Value::Null) => {}

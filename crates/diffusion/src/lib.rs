@@ -9,8 +9,10 @@ mod config;
 mod error;
 
 pub mod clip;
+pub mod inpaint;
 pub mod nn;
 pub mod noise;
+pub mod scheduler;
 pub mod unet;
 pub mod vae;
 pub mod weights;

@@ -11,7 +11,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use burn::module::Param;
+use burn::module::{Param, ParamId};
 use burn::tensor::{Device, Tensor, TensorData};
 
 pub use self::safetensors::{ReadAt, SafetensorsSource};
@@ -165,7 +165,8 @@ impl<'a> Loader<'a> {
         ))
     }
 
-    /// A parameter of exactly this shape, as [`Self::tensor`].
+    /// A parameter of exactly this shape, as [`Self::tensor`]. Its id is a hash of its full name,
+    /// so that an optimiser's saved state finds it again in the next run.
     ///
     /// # Errors
     /// As [`Self::tensor`].
@@ -175,7 +176,9 @@ impl<'a> Loader<'a> {
         shape: [usize; D],
         init: Init,
     ) -> Result<Param<Tensor<D>>> {
-        Ok(Param::from_tensor(self.tensor(name, shape, init)?))
+        let mut param = Param::from_tensor(self.tensor(name, shape, init)?);
+        param.id = ParamId::from(noise::stream_of(&self.name(name)));
+        Ok(param)
     }
 
     /// Names below this prefix that nothing asked for: tensors of another architecture.

@@ -134,6 +134,7 @@ mod tests {
                 "num_hidden_layers",
             ),
             (json!({"layer_norm_eps": -1.0}), "layer_norm_eps"),
+            (json!([]), "CLIPTextModel"),
         ];
         for (config, part) in cases {
             let message = ClipTextConfig::from_json(&config.to_string())

@@ -68,7 +68,7 @@ impl ClipTextModel {
     ///
     /// # Errors
     /// Sizes that do not fit each other; missing, misshapen or damaged tensors.
-    pub fn load(loader: &Loader, config: &ClipTextConfig) -> Result<Self> {
+    pub fn load(config: &ClipTextConfig, loader: &Loader) -> Result<Self> {
         config.validate()?;
         let width = config.hidden_size;
         let inner = loader.prefix("text_model");
@@ -91,7 +91,7 @@ impl ClipTextModel {
             },
             encoder: Encoder {
                 layers: (0..config.num_hidden_layers)
-                    .map(|n| EncoderLayer::load(&layers.prefix(n), config))
+                    .map(|n| EncoderLayer::load(config, &layers.prefix(n)))
                     .collect::<Result<Vec<_>>>()?,
             },
             final_layer_norm: LayerNorm::load(
@@ -111,7 +111,7 @@ impl ClipTextModel {
     /// # Errors
     /// Sizes that do not fit each other.
     pub fn init(config: &ClipTextConfig, seed: u64, device: &Device) -> Result<Self> {
-        Self::load(&Loader::random(seed, device), config)
+        Self::load(config, &Loader::random(seed, device))
     }
 
     /// Sizes and options of the model.
@@ -198,7 +198,7 @@ fn causal_mask(tokens: usize, device: &Device) -> Tensor<4> {
 }
 
 impl EncoderLayer {
-    fn load(loader: &Loader, config: &ClipTextConfig) -> Result<Self> {
+    fn load(config: &ClipTextConfig, loader: &Loader) -> Result<Self> {
         let (width, inner, eps) = (
             config.hidden_size,
             config.intermediate_size,

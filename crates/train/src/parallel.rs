@@ -1,0 +1,95 @@
+//! Gradients of one step computed by several threads, each on its part of the batch.
+//!
+//! On a CPU one thread per core with its own half of the batch is faster than all cores on each
+//! operator: norms and pointwise operators do not thread well. On a GPU one worker is right.
+
+use anomalysd_diffusion::Result as ModelResult;
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Tensor};
+
+use crate::optimise::mean_gradients;
+use crate::{Result, TrainError};
+
+/// Loss of one part: the tensor to differentiate and numbers to report.
+pub struct PartLoss {
+    /// `[1]`.
+    pub loss: Tensor<1>,
+    /// Numbers for the log, averaged over parts.
+    pub report: Vec<f32>,
+}
+
+/// Mean loss and reports, and the mean gradients, over the parts of a batch.
+pub struct StepResult {
+    /// Mean loss.
+    pub loss: f32,
+    /// Means of the reported numbers.
+    pub report: Vec<f32>,
+    /// Mean gradients.
+    pub gradients: GradientsParams,
+}
+
+/// A fixed set of workers. The result depends on the number of parts, not on timing.
+pub struct Workers {
+    pools: Vec<rayon::ThreadPool>,
+}
+
+impl Workers {
+    /// `count` workers of one thread each; one worker uses every core itself.
+    pub fn new(count: usize) -> Self {
+        let build = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().ok();
+        let pools = if count > 1 { (0..count).filter_map(|_| build(1)).collect() } else { Vec::new() };
+        Self { pools }
+    }
+
+    /// Into how many parts a batch should be cut.
+    pub fn count(&self) -> usize {
+        self.pools.len().max(1)
+    }
+
+    /// Loss and gradients of each part, then their means.
+    ///
+    /// # Errors
+    /// The first part's error; a panicked worker.
+    pub fn gradients<M, P, F>(&self, stage: &'static str, module: &M, device: &Device, parts: Vec<P>, loss: F) -> Result<StepResult>
+    where
+        M: Module + Send + Sync,
+        P: Send,
+        F: Fn(&M, P) -> ModelResult<PartLoss> + Sync,
+    {
+        let one = |module: M, part: P| -> ModelResult<(f32, Vec<f32>, GradientsParams)> {
+            let PartLoss { loss, report } = loss(&module, part)?;
+            let gradients = GradientsParams::from_grads(loss.backward(), &module);
+            let value = loss.into_data().to_vec::<f32>().unwrap_or_default();
+            Ok((value.first().copied().unwrap_or(f32::NAN), report, gradients))
+        };
+        let results: Vec<_> = if self.pools.is_empty() {
+            parts.into_iter().map(|part| one(module.clone(), part)).collect::<ModelResult<_>>()?
+        } else {
+            let one = &one;
+            std::thread::scope(|scope| {
+                let handles: Vec<_> = parts
+                    .into_iter()
+                    .zip(self.pools.iter().cycle())
+                    .map(|(part, pool)| {
+                        // Own leaves: the graphs of two workers share no node.
+                        let module = module.clone().fork(device);
+                        scope.spawn(move || pool.install(|| one(module, part)))
+                    })
+                    .collect();
+                handles
+                    .into_iter()
+                    .map(|handle| handle.join().map_err(|_| TrainError::Worker { stage })?.map_err(TrainError::from))
+                    .collect::<Result<Vec<_>>>()
+            })?
+        };
+        let count = results.len() as f32;
+        let value = results.iter().map(|(loss, ..)| loss).sum::<f32>() / count;
+        let mut report = vec![0.0; results.first().map_or(0, |(_, report, _)| report.len())];
+        for (_, part, _) in &results {
+            report.iter_mut().zip(part).for_each(|(sum, one)| *sum += one / count);
+        }
+        let gradients = mean_gradients(module, results.into_iter().map(|(.., gradients)| gradients).collect());
+        Ok(StepResult { loss: value, report, gradients })
+    }
+}
