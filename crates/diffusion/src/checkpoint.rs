@@ -33,4 +33,5 @@ pub use parts::{ModelParts, SCHEDULER, TEXT_ENCODER, UNET, VAE};
 pub use pickle::refuse_pickle;
 pub use single_file::open_single_file;
 
-pub(crate) use fingerprint::{Digested, combine};
+pub(crate) use fingerprint::{Digested, Digests, combine};
+pub(crate) use folder::refuse_sdxl;

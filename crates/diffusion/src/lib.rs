@@ -8,8 +8,10 @@
 mod config;
 mod error;
 
+pub mod checkpoint;
 pub mod clip;
 pub mod inpaint;
+pub mod model;
 pub mod nn;
 pub mod noise;
 pub mod scheduler;

@@ -38,6 +38,10 @@ pub trait TensorSource {
     /// # Errors
     /// Where there is no such tensor or its bytes cannot be read.
     fn read(&self, name: &str) -> Result<HostTensor>;
+    /// Number format that a tensor is stored in, where the source knows one.
+    fn stored_as(&self, _name: &str) -> Option<::safetensors::Dtype> {
+        None
+    }
 }
 
 impl TensorSource for std::collections::BTreeMap<String, HostTensor> {

@@ -26,7 +26,8 @@ pub const BUNDLE_JSON: &str = "bundle.json";
 /// is not one, or a shard has another size than it states.
 pub fn open_bundle(files: Rc<dyn Files>) -> Result<ModelParts> {
     let what = files.describe(BUNDLE_JSON);
-    let json = files::text(files.as_ref(), BUNDLE_JSON)?.ok_or_else(|| missing(files.as_ref(), BUNDLE_JSON))?;
+    let json = files::text(files.as_ref(), BUNDLE_JSON)?
+        .ok_or_else(|| missing(files.as_ref(), BUNDLE_JSON))?;
     let manifest = Manifest::parse(&what, json.as_bytes())?;
     for shard in &manifest.shards {
         match files.size(&shard.path) {
@@ -40,11 +41,22 @@ pub fn open_bundle(files: Rc<dyn Files>) -> Result<ModelParts> {
             None => return Err(missing(files.as_ref(), &shard.path)),
         }
     }
-    let shards = Rc::new(Shards { files, manifest, verified: RefCell::default(), last: RefCell::default() });
+    let shards = Rc::new(Shards {
+        files,
+        manifest,
+        verified: RefCell::default(),
+        last: RefCell::default(),
+    });
     let manifest = &shards.manifest;
     let tensors = manifest.components.keys().map(|component| {
-        let source = Component { shards: Rc::clone(&shards), prefix: format!("{component}.") };
-        (component.clone(), Box::new(Canonical::new(component, Box::new(source))) as Box<dyn TensorSource>)
+        let source = Component {
+            shards: Rc::clone(&shards),
+            prefix: format!("{component}."),
+        };
+        (
+            component.clone(),
+            Box::new(Canonical::new(component, Box::new(source))) as Box<dyn TensorSource>,
+        )
     });
     Ok(ModelParts {
         config: manifest.config.clone(),
@@ -66,19 +78,31 @@ impl Shards {
     /// Bytes of a shard, of which the whole has had the stated hash.
     fn range(&self, index: usize, offset: u64, length: usize) -> Result<Vec<u8>> {
         let shard = &self.manifest.shards[index];
-        let kept = self.last.borrow().as_ref().filter(|(last, _)| *last == index).map(|(_, bytes)| Rc::clone(bytes));
+        let kept = self
+            .last
+            .borrow()
+            .as_ref()
+            .filter(|(last, _)| *last == index)
+            .map(|(_, bytes)| Rc::clone(bytes));
         if let Some(bytes) = kept {
             return self.cut(shard, &bytes[..], offset, length);
         }
         let file = self.files.open(&shard.path)?;
         if self.verified.borrow().contains(&index) {
-            return file.read_at(offset, length).map_err(|reason| self.unreadable(shard, reason));
+            return file
+                .read_at(offset, length)
+                .map_err(|reason| self.unreadable(shard, reason));
         }
         // The size was checked against the table, and the table's against a cap.
-        let bytes = file.read_at(0, shard.bytes as usize).map_err(|reason| self.unreadable(shard, reason))?;
+        let bytes = file
+            .read_at(0, shard.bytes as usize)
+            .map_err(|reason| self.unreadable(shard, reason))?;
         let found = hex(&Sha256::digest(&bytes));
         if found != shard.sha256 {
-            return Err(self.unreadable(shard, format!("has SHA-256 {found}, {BUNDLE_JSON} says {}", shard.sha256)));
+            return Err(self.unreadable(
+                shard,
+                format!("has SHA-256 {found}, {BUNDLE_JSON} says {}", shard.sha256),
+            ));
         }
         self.verified.borrow_mut().insert(index);
         let range = self.cut(shard, &bytes, offset, length);
@@ -88,12 +112,19 @@ impl Shards {
 
     fn cut(&self, shard: &Shard, bytes: &[u8], offset: u64, length: usize) -> Result<Vec<u8>> {
         let start = offset as usize;
-        let range = start.checked_add(length).and_then(|end| bytes.get(start..end));
-        range.map(<[u8]>::to_vec).ok_or_else(|| self.unreadable(shard, "is shorter than its table says".into()))
+        let range = start
+            .checked_add(length)
+            .and_then(|end| bytes.get(start..end));
+        range
+            .map(<[u8]>::to_vec)
+            .ok_or_else(|| self.unreadable(shard, "is shorter than its table says".into()))
     }
 
     fn unreadable(&self, shard: &Shard, reason: String) -> DiffusionError {
-        DiffusionError::Container { what: self.files.describe(&shard.path), reason }
+        DiffusionError::Container {
+            what: self.files.describe(&shard.path),
+            reason,
+        }
     }
 }
 
@@ -106,25 +137,52 @@ struct Component {
 impl TensorSource for Component {
     fn names(&self) -> Vec<String> {
         let names = self.shards.manifest.tensors.keys();
-        names.filter_map(|name| name.strip_prefix(&self.prefix).map(str::to_owned)).collect()
+        names
+            .filter_map(|name| name.strip_prefix(&self.prefix).map(str::to_owned))
+            .collect()
     }
 
     fn shape(&self, name: &str) -> Option<Vec<usize>> {
-        let tensor = self.shards.manifest.tensors.get(&format!("{}{name}", self.prefix))?;
+        let tensor = self
+            .shards
+            .manifest
+            .tensors
+            .get(&format!("{}{name}", self.prefix))?;
         Some(tensor.shape.clone())
     }
 
     fn read(&self, name: &str) -> Result<HostTensor> {
         let full = format!("{}{name}", self.prefix);
         let tensor = self.shards.manifest.tensors.get(&full);
-        let tensor = tensor.ok_or(DiffusionError::MissingTensor { name: full, expected: Vec::new() })?;
+        let tensor = tensor.ok_or(DiffusionError::MissingTensor {
+            name: full,
+            expected: Vec::new(),
+        })?;
         let row_bytes = tensor.row_bytes().unwrap_or(0);
         let mut values = Vec::new();
-        for Part { shard, offset, rows } in &tensor.parts {
-            let bytes = self.shards.range(*shard, *offset, (row_bytes * *rows as u64) as usize)?;
+        for Part {
+            shard,
+            offset,
+            rows,
+        } in &tensor.parts
+        {
+            let bytes = self
+                .shards
+                .range(*shard, *offset, (row_bytes * *rows as u64) as usize)?;
             append(tensor.dtype, &bytes, &mut values);
         }
-        Ok(HostTensor { shape: tensor.shape.clone(), values })
+        Ok(HostTensor {
+            shape: tensor.shape.clone(),
+            values,
+        })
+    }
+
+    fn stored_as(&self, name: &str) -> Option<Dtype> {
+        self.shards
+            .manifest
+            .tensors
+            .get(&format!("{}{name}", self.prefix))
+            .map(|tensor| tensor.dtype)
     }
 }
 
@@ -134,7 +192,10 @@ fn append(dtype: Dtype, bytes: &[u8], values: &mut Vec<f32>) {
     match dtype {
         Dtype::F16 => values.extend(pairs.map(|b| f16::from_le_bytes(b).to_f32())),
         Dtype::BF16 => values.extend(pairs.map(|b| bf16::from_le_bytes(b).to_f32())),
-        _ => values.extend(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))),
+        _ => values.extend(
+            bytes
+                .chunks_exact(4)
+                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])),
+        ),
     }
 }
-

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use half::f16;
-use safetensors::tensor::{SafeTensors, TensorView};
 use safetensors::Dtype;
+use safetensors::tensor::{SafeTensors, TensorView};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -26,7 +26,10 @@ pub struct ExportOptions {
 
 impl Default for ExportOptions {
     fn default() -> Self {
-        Self { half: true, shard_bytes: 32 << 20 }
+        Self {
+            half: true,
+            shard_bytes: 32 << 20,
+        }
     }
 }
 
@@ -66,7 +69,10 @@ pub fn write_bundle(
     let mut manifest = manifest(parts)?;
     manifest.shards = shards.shards;
     manifest.tensors = shards.tensors;
-    for (path, text) in [("LICENSE", &parts.config.licence), ("MODEL_CARD.md", &parts.config.model_card)] {
+    for (path, text) in [
+        ("LICENSE", &parts.config.licence),
+        ("MODEL_CARD.md", &parts.config.model_card),
+    ] {
         if !text.is_empty() {
             write(path, text.as_bytes())?;
         }
@@ -86,7 +92,13 @@ pub fn write_single_file(parts: &ModelParts) -> Result<Vec<u8>> {
             let full = format!("{component}.{name}");
             let tensor = source.read(&name)?;
             let bytes = encode(&full, &tensor.values, true)?;
-            tensors.push(Piece { name: full, dtype: dtype(true), shape: tensor.shape, bytes, rows: 0 });
+            tensors.push(Piece {
+                name: full,
+                dtype: dtype(true),
+                shape: tensor.shape,
+                bytes,
+                rows: 0,
+            });
         }
     }
     let metadata = HashMap::from([(METADATA_KEY.to_owned(), json(&manifest(parts)?)?)]);
@@ -111,7 +123,10 @@ fn json(manifest: &Manifest) -> Result<String> {
 }
 
 fn container(what: &str, reason: String) -> DiffusionError {
-    DiffusionError::Container { what: what.to_owned(), reason }
+    DiffusionError::Container {
+        what: what.to_owned(),
+        reason,
+    }
 }
 
 fn dtype(half: bool) -> Dtype {
@@ -121,15 +136,31 @@ fn dtype(half: bool) -> Dtype {
 /// Little-endian bytes of a tensor.
 fn encode(name: &str, values: &[f32], half: bool) -> Result<Vec<u8>> {
     if let Some(index) = values.iter().position(|value| !value.is_finite()) {
-        return Err(DiffusionError::NotFinite { name: name.to_owned(), index, value: values[index] });
+        return Err(DiffusionError::NotFinite {
+            name: name.to_owned(),
+            index,
+            value: values[index],
+        });
     }
     if !half {
-        return Ok(values.iter().flat_map(|value| value.to_le_bytes()).collect());
+        return Ok(values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect());
     }
-    if let Some(value) = values.iter().find(|value| f16::from_f32(**value).is_infinite()) {
-        return Err(container(name, format!("holds {value}, which is beyond the range of f16; export as f32")));
+    if let Some(value) = values
+        .iter()
+        .find(|value| f16::from_f32(**value).is_infinite())
+    {
+        return Err(container(
+            name,
+            format!("holds {value}, which is beyond the range of f16; export as f32"),
+        ));
     }
-    Ok(values.iter().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect())
+    Ok(values
+        .iter()
+        .flat_map(|value| f16::from_f32(*value).to_le_bytes())
+        .collect())
 }
 
 /// A tensor, or rows of one, on its way into a file.
@@ -145,9 +176,13 @@ fn serialize(pieces: &[Piece], metadata: Option<HashMap<String, String>>) -> Res
     let mut views = Vec::with_capacity(pieces.len());
     for piece in pieces {
         let view = TensorView::new(piece.dtype, piece.shape.clone(), &piece.bytes);
-        views.push((piece.name.as_str(), view.map_err(|error| container(&piece.name, error.to_string()))?));
+        views.push((
+            piece.name.as_str(),
+            view.map_err(|error| container(&piece.name, error.to_string()))?,
+        ));
     }
-    safetensors::serialize(views, metadata).map_err(|error| container("safetensors", error.to_string()))
+    safetensors::serialize(views, metadata)
+        .map_err(|error| container("safetensors", error.to_string()))
 }
 
 /// Collects tensors until a shard is full.
@@ -162,7 +197,14 @@ struct ShardWriter<'a> {
 
 impl<'a> ShardWriter<'a> {
     fn new(limit: u64, write: &'a mut dyn FnMut(&str, &[u8]) -> Result<()>) -> Self {
-        Self { limit, write, pending: Vec::new(), size: ENTRY_BYTES, shards: Vec::new(), tensors: BTreeMap::new() }
+        Self {
+            limit,
+            write,
+            pending: Vec::new(),
+            size: ENTRY_BYTES,
+            shards: Vec::new(),
+            tensors: BTreeMap::new(),
+        }
     }
 
     /// Adds a tensor, cut by rows where it does not fit a shard of its own.
@@ -170,21 +212,46 @@ impl<'a> ShardWriter<'a> {
         let entry = ENTRY_BYTES + name.len() as u64;
         let room = self.limit - ENTRY_BYTES - entry.min(self.limit / 2);
         let rows = shape.first().copied().unwrap_or(1);
-        let stored = StoredTensor { dtype, shape: shape.clone(), parts: Vec::new() };
+        let stored = StoredTensor {
+            dtype,
+            shape: shape.clone(),
+            parts: Vec::new(),
+        };
         self.tensors.insert(name.clone(), stored);
         if bytes.len() as u64 <= room {
-            return self.push(Piece { name, dtype, shape, bytes, rows }, entry);
+            return self.push(
+                Piece {
+                    name,
+                    dtype,
+                    shape,
+                    bytes,
+                    rows,
+                },
+                entry,
+            );
         }
         let row_bytes = bytes.len() / rows;
         let rows_at_once = room as usize / row_bytes;
         if rows_at_once == 0 {
-            return Err(container(&name, format!("has rows of {row_bytes} bytes, more than a shard holds")));
+            return Err(container(
+                &name,
+                format!("has rows of {row_bytes} bytes, more than a shard holds"),
+            ));
         }
         for piece in bytes.chunks(rows_at_once * row_bytes) {
             let rows = piece.len() / row_bytes;
             let mut shape = shape.clone();
             shape[0] = rows;
-            self.push(Piece { name: name.clone(), dtype, shape, bytes: piece.to_vec(), rows }, entry)?;
+            self.push(
+                Piece {
+                    name: name.clone(),
+                    dtype,
+                    shape,
+                    bytes: piece.to_vec(),
+                    rows,
+                },
+                entry,
+            )?;
         }
         Ok(())
     }
@@ -192,7 +259,10 @@ impl<'a> ShardWriter<'a> {
     fn push(&mut self, piece: Piece, entry: u64) -> Result<()> {
         let size = entry + piece.bytes.len() as u64;
         // Two pieces of one tensor never share a shard: their names in it would be the same.
-        let same = self.pending.last().is_some_and(|last| last.name == piece.name);
+        let same = self
+            .pending
+            .last()
+            .is_some_and(|last| last.name == piece.name);
         if same || (!self.pending.is_empty() && self.size + size > self.limit) {
             self.flush()?;
         }
@@ -209,19 +279,30 @@ impl<'a> ShardWriter<'a> {
         let pieces = std::mem::take(&mut self.pending);
         self.size = ENTRY_BYTES;
         let bytes = serialize(&pieces, None)?;
-        let (header, metadata) =
-            SafeTensors::read_metadata(&bytes).map_err(|error| container("shard", error.to_string()))?;
+        let (header, metadata) = SafeTensors::read_metadata(&bytes)
+            .map_err(|error| container("shard", error.to_string()))?;
         let shard = self.shards.len();
         for piece in pieces {
-            let (Some(info), Some(stored)) = (metadata.info(&piece.name), self.tensors.get_mut(&piece.name)) else {
+            let (Some(info), Some(stored)) = (
+                metadata.info(&piece.name),
+                self.tensors.get_mut(&piece.name),
+            ) else {
                 continue;
             };
             let offset = (8 + header + info.data_offsets.0) as u64;
-            stored.parts.push(Part { shard, offset, rows: piece.rows });
+            stored.parts.push(Part {
+                shard,
+                offset,
+                rows: piece.rows,
+            });
         }
         let path = format!("{shard:03}.safetensors");
         (self.write)(&path, &bytes)?;
-        self.shards.push(Shard { path, bytes: bytes.len() as u64, sha256: hex(&Sha256::digest(&bytes)) });
+        self.shards.push(Shard {
+            path,
+            bytes: bytes.len() as u64,
+            sha256: hex(&Sha256::digest(&bytes)),
+        });
         Ok(())
     }
 }

@@ -37,7 +37,7 @@ impl Files for MemoryFiles {
     }
 
     fn size(&self, path: &str) -> Option<u64> {
-        self.files.get(path).map(|bytes| bytes.len() as u64)
+        self.files.get(path).map(ReadAt::len)
     }
 
     fn open(&self, path: &str) -> Result<Box<dyn ReadAt>> {
@@ -49,7 +49,11 @@ impl Files for MemoryFiles {
 
     fn list(&self, folder: &str) -> Vec<String> {
         let inside = |path: &String| {
-            let rest = if folder.is_empty() { path } else { path.strip_prefix(folder)?.strip_prefix('/')? };
+            let rest = if folder.is_empty() {
+                path
+            } else {
+                path.strip_prefix(folder)?.strip_prefix('/')?
+            };
             rest.split('/').next().map(str::to_owned)
         };
         let mut names: Vec<String> = self.files.keys().filter_map(inside).collect();
@@ -78,7 +82,9 @@ pub(super) fn safetensors(files: &dyn Files, path: &str) -> Result<SafetensorsSo
 
 /// A whole file; `None` where there is none.
 pub(super) fn bytes(files: &dyn Files, path: &str, most: u64) -> Result<Option<Vec<u8>>> {
-    let Some(size) = files.size(path) else { return Ok(None) };
+    let Some(size) = files.size(path) else {
+        return Ok(None);
+    };
     if size > most {
         return Err(DiffusionError::Container {
             what: files.describe(path),
@@ -86,31 +92,45 @@ pub(super) fn bytes(files: &dyn Files, path: &str, most: u64) -> Result<Option<V
         });
     }
     let file = files.open(path)?;
-    let error = |reason| DiffusionError::File { path: files.describe(path), reason };
+    let error = |reason| DiffusionError::File {
+        path: files.describe(path),
+        reason,
+    };
     file.read_at(0, size as usize).map(Some).map_err(error)
 }
 
 /// A whole text file; `None` where there is none.
 pub(super) fn text(files: &dyn Files, path: &str) -> Result<Option<String>> {
-    let Some(bytes) = bytes(files, path, MAX_TEXT_BYTES)? else { return Ok(None) };
-    String::from_utf8(bytes).map(Some).map_err(|_| DiffusionError::Container {
-        what: files.describe(path),
-        reason: "is not UTF-8 text".into(),
-    })
+    let Some(bytes) = bytes(files, path, MAX_TEXT_BYTES)? else {
+        return Ok(None);
+    };
+    String::from_utf8(bytes)
+        .map(Some)
+        .map_err(|_| DiffusionError::Container {
+            what: files.describe(path),
+            reason: "is not UTF-8 text".into(),
+        })
 }
 
 /// A JSON file; `None` where there is none.
 pub(super) fn json(files: &dyn Files, path: &str) -> Result<Option<serde_json::Value>> {
-    let Some(text) = text(files, path)? else { return Ok(None) };
-    serde_json::from_str(&text).map(Some).map_err(|error| DiffusionError::Container {
-        what: files.describe(path),
-        reason: error.to_string(),
-    })
+    let Some(text) = text(files, path)? else {
+        return Ok(None);
+    };
+    serde_json::from_str(&text)
+        .map(Some)
+        .map_err(|error| DiffusionError::Container {
+            what: files.describe(path),
+            reason: error.to_string(),
+        })
 }
 
 /// The error for a file that is not there.
 pub(super) fn missing(files: &dyn Files, path: &str) -> DiffusionError {
-    DiffusionError::File { path: files.describe(path), reason: "no such file".into() }
+    DiffusionError::File {
+        path: files.describe(path),
+        reason: "no such file".into(),
+    }
 }
 
 /// Checks that a path from a file stays inside its folder on every system.
@@ -132,7 +152,19 @@ mod tests {
 
     #[test]
     fn paths_out_of_the_folder_are_refused() {
-        for path in ["", "/etc/passwd", "../x", "a/../b", "a//b", "./a", "C:\\x", "a\\b", "a\0b", "a/", "con:"] {
+        for path in [
+            "",
+            "/etc/passwd",
+            "../x",
+            "a/../b",
+            "a//b",
+            "./a",
+            "C:\\x",
+            "a\\b",
+            "a\0b",
+            "a/",
+            "con:",
+        ] {
             assert!(check_relative("bundle", path).is_err(), "{path:?}");
         }
         for path in ["000.safetensors", "shards/a-b_c.1"] {
@@ -143,7 +175,9 @@ mod tests {
     #[test]
     fn folders_in_memory_are_listed() {
         let file = |path: &str| (path.to_owned(), Arc::from(&b"x"[..]));
-        let files = MemoryFiles { files: [file("a/b"), file("a/c/d"), file("a/c/e"), file("f")].into() };
+        let files = MemoryFiles {
+            files: [file("a/b"), file("a/c/d"), file("a/c/e"), file("f")].into(),
+        };
         assert_eq!(files.list(""), ["a", "f"]);
         assert_eq!(files.list("a"), ["b", "c"]);
         assert_eq!(files.list("g"), Vec::<String>::new());

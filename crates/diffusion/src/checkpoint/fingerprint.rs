@@ -8,8 +8,9 @@ use half::f16;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::parts::{ModelParts, SCHEDULER, TEXT_ENCODER, UNET, VAE, without_origin};
+use super::parts::{ModelParts, TEXT_ENCODER, UNET, VAE};
 use crate::Result;
+use crate::model::Networks;
 use crate::weights::{HostTensor, TensorSource};
 
 /// Shape and hash of each tensor of a component, by name.
@@ -23,7 +24,10 @@ pub(crate) struct Digested<'a> {
 
 impl<'a> Digested<'a> {
     pub(crate) fn new(source: &'a dyn TensorSource) -> Self {
-        Self { source, seen: RefCell::default() }
+        Self {
+            source,
+            seen: RefCell::default(),
+        }
     }
 
     /// Hashes of all tensors; those that were not read yet are read now, one at a time.
@@ -50,7 +54,10 @@ impl TensorSource for Digested<'_> {
         let tensor = self.source.read(name)?;
         let mut hash = Sha256::new();
         for piece in tensor.values.chunks(4096) {
-            let halves: Vec<u8> = piece.iter().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect();
+            let halves: Vec<u8> = piece
+                .iter()
+                .flat_map(|value| f16::from_f32(*value).to_le_bytes())
+                .collect();
             hash.update(&halves);
         }
         let digest = (tensor.shape.clone(), hash.finalize().into());
@@ -81,12 +88,14 @@ pub(crate) fn combine(parts: &ModelParts, digests: &BTreeMap<&str, Digests>) -> 
         canonical_json(value, &mut text);
         text.push('\n');
     };
-    for component in [UNET, VAE, TEXT_ENCODER, SCHEDULER] {
-        if let Some(config) = parts.configs.get(component) {
-            line(component, &without_origin(config.clone()));
-        }
+    // Every option spelled out, whatever the file left to diffusers' defaults.
+    for (component, config) in Networks::read(parts)?.to_json()? {
+        line(&component, &config);
     }
-    line("tokenizer", &serde_json::to_value(&parts.tokenizer).unwrap_or_default());
+    line(
+        "tokenizer",
+        &serde_json::to_value(&parts.tokenizer).unwrap_or_default(),
+    );
     line("model", &parts.config.behaviour());
     for (component, tensors) in digests {
         for (name, (shape, digest)) in tensors {
@@ -145,8 +154,14 @@ mod tests {
             canonical_json(value, &mut out);
             out
         };
-        assert_eq!(text(&json!({"b": [1, 2.5], "a": null})), text(&json!({"a": null, "b": [1.0, 2.5]})));
-        assert_eq!(text(&json!(0.182_15)), text(&json!(0.182_150_000_000_000_01)));
+        assert_eq!(
+            text(&json!({"b": [1, 2.5], "a": null})),
+            text(&json!({"a": null, "b": [1.0, 2.5]}))
+        );
+        assert_eq!(
+            text(&json!(0.182_15)),
+            text(&serde_json::from_str("0.18215000000000001").unwrap())
+        );
         assert_ne!(text(&json!({"a": [1, 2]})), text(&json!({"a": [12]})));
         assert_ne!(text(&json!("1")), text(&json!(1)));
     }
@@ -154,8 +169,13 @@ mod tests {
     #[test]
     fn the_digest_is_of_halves() {
         let digest = |value: f32| {
-            let tensor = HostTensor { shape: vec![1], values: vec![value] };
-            Digested::new(&BTreeMap::from([("w".to_owned(), tensor)])).finish().unwrap()
+            let tensor = HostTensor {
+                shape: vec![1],
+                values: vec![value],
+            };
+            Digested::new(&BTreeMap::from([("w".to_owned(), tensor)]))
+                .finish()
+                .unwrap()
         };
         assert_eq!(digest(0.1), digest(f16::from_f32(0.1).to_f32()));
         assert_ne!(digest(0.1), digest(0.2));

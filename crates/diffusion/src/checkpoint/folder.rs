@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use safetensors::Dtype;
 use serde_json::{Value, json};
 
 use super::canonical::Canonical;
@@ -39,10 +40,18 @@ pub fn open_folder(files: &dyn Files, name: &str) -> Result<ModelParts> {
         let source = Canonical::new(component, weights(files, component)?);
         tensors.insert(component.to_owned(), Box::new(source));
     }
-    configs.insert(SCHEDULER.to_owned(), config(files, &format!("{SCHEDULER}/scheduler_config.json"))?);
+    configs.insert(
+        SCHEDULER.to_owned(),
+        config(files, &format!("{SCHEDULER}/scheduler_config.json"))?,
+    );
     let text = ClipTextConfig::from_json(&configs[TEXT_ENCODER].to_string())?;
     let tokenizer = tokenizer_files(files)?.tokenizer(text.max_position_embeddings)?;
-    Ok(ModelParts { config: options(files, name)?, configs, tokenizer: tokenizer.spec().clone(), tensors })
+    Ok(ModelParts {
+        config: options(files, name)?,
+        configs,
+        tokenizer: tokenizer.spec().clone(),
+        tensors,
+    })
 }
 
 fn config(files: &dyn Files, path: &str) -> Result<Value> {
@@ -56,18 +65,33 @@ fn unsupported(what: String, reason: String) -> DiffusionError {
 /// The pipeline's class, where `model_index.json` is there, and what betrays another family.
 fn refuse_other_pipelines(files: &dyn Files) -> Result<()> {
     let index = files::json(files, "model_index.json")?.unwrap_or(json!({}));
-    let class = index.get("_class_name").and_then(Value::as_str).unwrap_or("StableDiffusionInpaintPipeline");
+    let class = index
+        .get("_class_name")
+        .and_then(Value::as_str)
+        .unwrap_or("StableDiffusionInpaintPipeline");
     let two_encoders = files.size("text_encoder_2/config.json").is_some();
-    let family = if two_encoders || class.contains("XL") { "SDXL" } else { class };
-    if family == "SDXL" || !class.starts_with("StableDiffusion") || class.starts_with("StableDiffusion3") {
+    let family = if two_encoders || class.contains("XL") {
+        "SDXL"
+    } else {
+        class
+    };
+    if family == "SDXL"
+        || !class.starts_with("StableDiffusion")
+        || class.starts_with("StableDiffusion3")
+    {
         let what = files.describe("model_index.json");
-        return Err(unsupported(what, format!("is {family} ({class}); Stable Diffusion 1.x and 2.x inpainting models are read")));
+        return Err(unsupported(
+            what,
+            format!(
+                "is {family} ({class}); Stable Diffusion 1.x and 2.x inpainting models are read"
+            ),
+        ));
     }
     Ok(())
 }
 
 /// SDXL by its U-Net, for folders without `model_index.json`.
-pub(super) fn refuse_sdxl(what: &str, unet: &Value) -> Result<()> {
+pub(crate) fn refuse_sdxl(what: &str, unet: &Value) -> Result<()> {
     if unet.get("addition_embed_type").and_then(Value::as_str) == Some("text_time") {
         let reason = "is a U-Net of SDXL; Stable Diffusion 1.x and 2.x inpainting models are read";
         return Err(unsupported(what.to_owned(), reason.into()));
@@ -78,15 +102,24 @@ pub(super) fn refuse_sdxl(what: &str, unet: &Value) -> Result<()> {
 /// Our own options, licence and model card, as far as the folder has them.
 fn options(files: &dyn Files, name: &str) -> Result<ModelConfig> {
     let mut options: ModelConfig = match files::json(files, OPTIONS_JSON)? {
-        None => ModelConfig { name: name.to_owned(), ..ModelConfig::default() },
-        Some(value) => serde_json::from_value(value).map_err(|error| DiffusionError::Container {
-            what: files.describe(OPTIONS_JSON),
-            reason: error.to_string(),
-        })?,
+        None => ModelConfig {
+            name: name.to_owned(),
+            ..ModelConfig::default()
+        },
+        Some(value) => {
+            serde_json::from_value(value).map_err(|error| DiffusionError::Container {
+                what: files.describe(OPTIONS_JSON),
+                reason: error.to_string(),
+            })?
+        }
     };
     options.validate()?;
     let first = |names: &[&str]| {
-        names.iter().find_map(|name| files::text(files, name).transpose()).transpose().map(Option::unwrap_or_default)
+        names
+            .iter()
+            .find_map(|name| files::text(files, name).transpose())
+            .transpose()
+            .map(Option::unwrap_or_default)
     };
     if options.licence.is_empty() {
         options.licence = first(&["LICENSE", "LICENSE.md", "LICENSE.txt"])?;
@@ -122,10 +155,16 @@ pub(super) fn weights(files: &dyn Files, folder: &str) -> Result<Box<dyn TensorS
             }
         }
     }
-    let pickled = files.list(folder).into_iter().find(|name| pickle::has_pickle_name(name));
+    let pickled = files
+        .list(folder)
+        .into_iter()
+        .find(|name| pickle::has_pickle_name(name));
     match pickled {
         Some(name) => Err(pickle::error(&files.describe(&format!("{folder}/{name}")))),
-        None => Err(missing(files, &format!("{folder}/diffusion_pytorch_model.safetensors"))),
+        None => Err(missing(
+            files,
+            &format!("{folder}/diffusion_pytorch_model.safetensors"),
+        )),
     }
 }
 
@@ -138,18 +177,28 @@ struct Sharded {
 
 impl Sharded {
     fn open(files: &dyn Files, folder: &str, index: &str, value: &Value) -> Result<Self> {
-        let broken = |reason: String| DiffusionError::Container { what: files.describe(index), reason };
+        let broken = |reason: String| DiffusionError::Container {
+            what: files.describe(index),
+            reason,
+        };
         let map = value.get("weight_map").and_then(Value::as_object);
         let map = map.ok_or_else(|| broken("has no `weight_map`".into()))?;
         let mut opened = BTreeMap::new();
-        let mut sharded = Self { shards: Vec::new(), place: BTreeMap::new() };
+        let mut sharded = Self {
+            shards: Vec::new(),
+            place: BTreeMap::new(),
+        };
         for (name, file) in map {
-            let file = file.as_str().ok_or_else(|| broken(format!("tensor `{name}` has no file")))?;
+            let file = file
+                .as_str()
+                .ok_or_else(|| broken(format!("tensor `{name}` has no file")))?;
             check_relative(&files.describe(index), file)?;
             let shard = match opened.get(file) {
                 Some(shard) => *shard,
                 None => {
-                    sharded.shards.push(files::safetensors(files, &format!("{folder}/{file}"))?);
+                    sharded
+                        .shards
+                        .push(files::safetensors(files, &format!("{folder}/{file}"))?);
                     opened.insert(file, sharded.shards.len() - 1);
                     sharded.shards.len() - 1
                 }
@@ -175,7 +224,14 @@ impl TensorSource for Sharded {
     fn read(&self, name: &str) -> Result<HostTensor> {
         match self.place.get(name) {
             Some(shard) => self.shards[*shard].read(name),
-            None => Err(DiffusionError::MissingTensor { name: name.to_owned(), expected: Vec::new() }),
+            None => Err(DiffusionError::MissingTensor {
+                name: name.to_owned(),
+                expected: Vec::new(),
+            }),
         }
+    }
+
+    fn stored_as(&self, name: &str) -> Option<Dtype> {
+        self.shards[*self.place.get(name)?].stored_as(name)
     }
 }

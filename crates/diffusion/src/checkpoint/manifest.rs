@@ -83,7 +83,9 @@ impl StoredTensor {
             _ => return None,
         };
         let inner = self.shape.get(1..).unwrap_or_default();
-        inner.iter().try_fold(size, |bytes: u64, side| bytes.checked_mul(*side as u64))
+        inner
+            .iter()
+            .try_fold(size, |bytes: u64, side| bytes.checked_mul(*side as u64))
     }
 
     fn rows(&self) -> usize {
@@ -97,25 +99,41 @@ impl Manifest {
     /// # Errors
     /// [`DiffusionError::Container`] that names what is wrong with `what`.
     pub fn parse(what: &str, json: &[u8]) -> Result<Self> {
-        let error = |reason: String| DiffusionError::Container { what: what.to_owned(), reason };
+        let error = |reason: String| DiffusionError::Container {
+            what: what.to_owned(),
+            reason,
+        };
         let value: Value = serde_json::from_slice(json).map_err(|e| error(e.to_string()))?;
-        let schema = value.get("schema").and_then(Value::as_str).unwrap_or("none");
+        let schema = value
+            .get("schema")
+            .and_then(Value::as_str)
+            .unwrap_or("none");
         if schema != BUNDLE_SCHEMA {
-            return Err(error(format!("has schema {schema:?}, {BUNDLE_SCHEMA:?} is read")));
+            return Err(error(format!(
+                "has schema {schema:?}, {BUNDLE_SCHEMA:?} is read"
+            )));
         }
         let manifest: Self = serde_json::from_value(value).map_err(|e| error(e.to_string()))?;
         manifest.config.validate()?;
         manifest.check_shards(what)?;
         for (name, tensor) in &manifest.tensors {
-            manifest.check_tensor(tensor).map_err(|reason| error(format!("tensor `{name}`: {reason}")))?;
+            manifest
+                .check_tensor(tensor)
+                .map_err(|reason| error(format!("tensor `{name}`: {reason}")))?;
         }
         Ok(manifest)
     }
 
     fn check_shards(&self, what: &str) -> Result<()> {
-        let error = |reason: String| DiffusionError::Container { what: what.to_owned(), reason };
+        let error = |reason: String| DiffusionError::Container {
+            what: what.to_owned(),
+            reason,
+        };
         if self.shards.len() > MAX_SHARDS {
-            return Err(error(format!("{} shards, at most {MAX_SHARDS} are read", self.shards.len())));
+            return Err(error(format!(
+                "{} shards, at most {MAX_SHARDS} are read",
+                self.shards.len()
+            )));
         }
         for shard in &self.shards {
             check_relative(what, &shard.path)?;
@@ -135,19 +153,34 @@ impl Manifest {
 
     fn check_tensor(&self, tensor: &StoredTensor) -> std::result::Result<(), String> {
         let Some(row_bytes) = tensor.row_bytes() else {
-            return Err(format!("shape {:?} of {:?} is not one that is read", tensor.shape, tensor.dtype));
+            return Err(format!(
+                "shape {:?} of {:?} is not one that is read",
+                tensor.shape, tensor.dtype
+            ));
         };
         let mut rows = 0_usize;
         for part in &tensor.parts {
-            let shard = self.shards.get(part.shard).ok_or_else(|| format!("no shard {}", part.shard))?;
-            let end = row_bytes.checked_mul(part.rows as u64).and_then(|bytes| bytes.checked_add(part.offset));
+            let shard = self
+                .shards
+                .get(part.shard)
+                .ok_or_else(|| format!("no shard {}", part.shard))?;
+            let end = row_bytes
+                .checked_mul(part.rows as u64)
+                .and_then(|bytes| bytes.checked_add(part.offset));
             if end.is_none_or(|end| end > shard.bytes) {
-                return Err(format!("{} rows at byte {} are beyond shard {:?}", part.rows, part.offset, shard.path));
+                return Err(format!(
+                    "{} rows at byte {} are beyond shard {:?}",
+                    part.rows, part.offset, shard.path
+                ));
             }
             rows = rows.saturating_add(part.rows);
         }
         if rows != tensor.rows() {
-            return Err(format!("{rows} rows are listed, shape {:?} has {}", tensor.shape, tensor.rows()));
+            return Err(format!(
+                "{rows} rows are listed, shape {:?} has {}",
+                tensor.shape,
+                tensor.rows()
+            ));
         }
         Ok(())
     }

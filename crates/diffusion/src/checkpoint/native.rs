@@ -6,14 +6,19 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::{Mutex, PoisonError};
 
-use super::bundle_write::{ExportOptions, write_bundle};
+use super::bundle_write::{ExportOptions, write_bundle, write_single_file};
 use super::inspect::{Summary, inspect_file, inspect_folder};
-use super::{BUNDLE_JSON, Files, ModelParts, open_bundle, open_folder, open_single_file, refuse_pickle};
+use super::{
+    BUNDLE_JSON, Files, ModelParts, open_bundle, open_folder, open_single_file, refuse_pickle,
+};
 use crate::weights::{ReadAt, SafetensorsSource};
 use crate::{DiffusionError, Result};
 
 fn file_error(path: &Path, reason: impl ToString) -> DiffusionError {
-    DiffusionError::File { path: path.display().to_string(), reason: reason.to_string() }
+    DiffusionError::File {
+        path: path.display().to_string(),
+        reason: reason.to_string(),
+    }
 }
 
 /// A file that is read by ranges, never whole.
@@ -34,7 +39,10 @@ impl FileBytes {
         if !metadata.is_file() {
             return Err(file_error(path, "is not a file"));
         }
-        Ok(Self { file: Mutex::new(file), length: metadata.len() })
+        Ok(Self {
+            file: Mutex::new(file),
+            length: metadata.len(),
+        })
     }
 }
 
@@ -44,14 +52,19 @@ impl ReadAt for FileBytes {
     }
 
     fn read_at(&self, offset: u64, length: usize) -> std::result::Result<Vec<u8>, String> {
-        if offset.checked_add(length as u64).is_none_or(|end| end > self.length) {
+        if offset
+            .checked_add(length as u64)
+            .is_none_or(|end| end > self.length)
+        {
             return Err(format!("{length} bytes at {offset} are beyond the end"));
         }
         // A position left behind by a panic elsewhere does not matter: it is set anew.
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let mut bytes = vec![0; length];
-        file.seek(SeekFrom::Start(offset)).map_err(|error| error.to_string())?;
-        file.read_exact(&mut bytes).map_err(|error| error.to_string())?;
+        file.seek(SeekFrom::Start(offset))
+            .map_err(|error| error.to_string())?;
+        file.read_exact(&mut bytes)
+            .map_err(|error| error.to_string())?;
         Ok(bytes)
     }
 }
@@ -66,7 +79,10 @@ impl Files for Folder {
     }
 
     fn size(&self, path: &str) -> Option<u64> {
-        fs::metadata(self.0.join(path)).ok().filter(fs::Metadata::is_file).map(|metadata| metadata.len())
+        fs::metadata(self.0.join(path))
+            .ok()
+            .filter(fs::Metadata::is_file)
+            .map(|metadata| metadata.len())
     }
 
     fn open(&self, path: &str) -> Result<Box<dyn ReadAt>> {
@@ -74,8 +90,13 @@ impl Files for Folder {
     }
 
     fn list(&self, folder: &str) -> Vec<String> {
-        let entries = fs::read_dir(self.0.join(folder)).into_iter().flatten().flatten();
-        let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        let entries = fs::read_dir(self.0.join(folder))
+            .into_iter()
+            .flatten()
+            .flatten();
+        let mut names: Vec<String> = entries
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .collect();
         names.sort_unstable();
         names
     }
@@ -87,18 +108,28 @@ impl Files for Folder {
 /// [`DiffusionError::File`], [`DiffusionError::Pickle`], [`DiffusionError::Unsupported`] or
 /// [`DiffusionError::Container`], each naming the path.
 pub fn open(path: &Path) -> Result<ModelParts> {
-    let name = path.file_stem().map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned());
+    let name = path.file_stem().map_or_else(
+        || "model".into(),
+        |name| name.to_string_lossy().into_owned(),
+    );
     if path.file_name().is_some_and(|name| name == BUNDLE_JSON) {
         let folder = path.parent().unwrap_or(Path::new("."));
         return open_bundle(Rc::new(Folder(folder.to_path_buf())));
     }
     if path.is_dir() {
         let folder = Folder(path.to_path_buf());
-        return if folder.size(BUNDLE_JSON).is_some() { open_bundle(Rc::new(folder)) } else { open_folder(&folder, &name) };
+        return if folder.size(BUNDLE_JSON).is_some() {
+            open_bundle(Rc::new(folder))
+        } else {
+            open_folder(&folder, &name)
+        };
     }
     let shown = path.display().to_string();
     let source = open_safetensors(path)?;
-    if source.user_metadata().contains_key(super::single_file::METADATA_KEY) {
+    if source
+        .user_metadata()
+        .contains_key(super::single_file::METADATA_KEY)
+    {
         return open_single_file(&shown, source);
     }
     let kind = super::inspect::kind_of(&source);
@@ -128,9 +159,33 @@ pub fn inspect(path: &Path) -> Result<Summary> {
         return inspect_folder(Rc::new(Folder(path.to_path_buf())));
     }
     if path.file_name().is_some_and(|name| name == BUNDLE_JSON) {
-        return inspect_folder(Rc::new(Folder(path.parent().unwrap_or(Path::new(".")).to_path_buf())));
+        return inspect_folder(Rc::new(Folder(
+            path.parent().unwrap_or(Path::new(".")).to_path_buf(),
+        )));
     }
     inspect_file(&path.display().to_string(), open_safetensors(path)?)
+}
+
+/// Writes a model as one safetensors file. An existing file is replaced whole or not at all.
+///
+/// # Errors
+/// [`DiffusionError::File`] where `path` cannot be written, and as [`write_single_file`].
+pub fn save_single_file(parts: &ModelParts, path: &Path) -> Result<()> {
+    let bytes = write_single_file(parts)?;
+    let partial = partial_name(path);
+    let written = fs::write(&partial, bytes).and_then(|()| fs::rename(&partial, path));
+    written.map_err(|error| {
+        // The first error is the one to report.
+        let _ = fs::remove_file(&partial);
+        file_error(path, error)
+    })
+}
+
+/// The name that an output has until it is complete.
+fn partial_name(path: &Path) -> PathBuf {
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(".partial");
+    PathBuf::from(partial)
 }
 
 /// Writes a bundle as a new folder. It appears complete or not at all.
@@ -139,11 +194,14 @@ pub fn inspect(path: &Path) -> Result<Summary> {
 /// [`DiffusionError::File`] where `folder` exists or cannot be written, and as [`write_bundle`].
 pub fn save_bundle(parts: &ModelParts, folder: &Path, options: &ExportOptions) -> Result<()> {
     if folder.exists() {
-        return Err(file_error(folder, "exists already; choose another name or remove it"));
+        return Err(file_error(
+            folder,
+            "exists already; choose another name or remove it",
+        ));
     }
-    let mut partial = folder.as_os_str().to_owned();
-    partial.push(".partial");
-    let partial = PathBuf::from(partial);
+    let partial = partial_name(folder);
+    // What an interrupted run left behind; where there is nothing, nothing is to be done.
+    let _ = fs::remove_dir_all(&partial);
     fs::create_dir_all(&partial).map_err(|error| file_error(&partial, error))?;
     let mut write = |path: &str, bytes: &[u8]| {
         let path = partial.join(path);

@@ -45,7 +45,10 @@ impl ModelParts {
     /// # Errors
     /// [`DiffusionError::Unsupported`] for a component that the model lacks.
     pub fn config_json(&self, component: &str) -> Result<String> {
-        self.configs.get(component).map(Value::to_string).ok_or_else(|| self.lacks(component))
+        self.configs
+            .get(component)
+            .map(Value::to_string)
+            .ok_or_else(|| self.lacks(component))
     }
 
     /// The tensors of a component.
@@ -53,13 +56,18 @@ impl ModelParts {
     /// # Errors
     /// [`DiffusionError::Unsupported`] for a component that the model lacks.
     pub fn source(&self, component: &str) -> Result<&dyn TensorSource> {
-        self.tensors.get(component).map(Box::as_ref).ok_or_else(|| self.lacks(component))
+        self.tensors
+            .get(component)
+            .map(Box::as_ref)
+            .ok_or_else(|| self.lacks(component))
     }
 
     fn lacks(&self, component: &str) -> DiffusionError {
         DiffusionError::Unsupported {
             what: self.config.name.clone(),
-            reason: format!("has no `{component}`; an inpainting model has unet, vae, text_encoder and scheduler"),
+            reason: format!(
+                "has no `{component}`; an inpainting model has unet, vae, text_encoder and scheduler"
+            ),
         }
     }
 }
@@ -68,7 +76,13 @@ impl ModelParts {
 pub(super) fn without_origin(mut config: Value) -> Value {
     if let Some(object) = config.as_object_mut() {
         object.retain(|key, _| {
-            let origin = ["transformers_version", "torch_dtype", "dtype", "architectures"].contains(&key.as_str());
+            let origin = [
+                "transformers_version",
+                "torch_dtype",
+                "dtype",
+                "architectures",
+            ]
+            .contains(&key.as_str());
             !origin && (!key.starts_with('_') || key == "_class_name")
         });
     }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use safetensors::Dtype;
+
 use super::canonical::Canonical;
 use super::manifest::Manifest;
 use super::parts::ModelParts;
@@ -18,18 +20,31 @@ pub(super) const METADATA_KEY: &str = "anomalysd";
 /// [`DiffusionError::Container`] where the file has no table of contents or it does not hold.
 pub fn open_single_file(what: &str, source: SafetensorsSource) -> Result<ModelParts> {
     let metadata = source.user_metadata();
-    let json = metadata.get(METADATA_KEY).ok_or_else(|| DiffusionError::Container {
-        what: what.to_owned(),
-        reason: format!("has no `{METADATA_KEY}` metadata: it is not a model in one file"),
-    })?;
+    let json = metadata
+        .get(METADATA_KEY)
+        .ok_or_else(|| DiffusionError::Container {
+            what: what.to_owned(),
+            reason: format!("has no `{METADATA_KEY}` metadata: it is not a model in one file"),
+        })?;
     let manifest = Manifest::parse(what, json.as_bytes())?;
     let source = Rc::new(source);
     let tensors = manifest.components.keys().map(|component| {
-        let prefixed = Prefixed { source: Rc::clone(&source), prefix: format!("{component}.") };
-        (component.clone(), Box::new(Canonical::new(component, Box::new(prefixed))) as Box<dyn TensorSource>)
+        let prefixed = Prefixed {
+            source: Rc::clone(&source),
+            prefix: format!("{component}."),
+        };
+        (
+            component.clone(),
+            Box::new(Canonical::new(component, Box::new(prefixed))) as Box<dyn TensorSource>,
+        )
     });
     let tensors: BTreeMap<_, _> = tensors.collect();
-    Ok(ModelParts { config: manifest.config, configs: manifest.components, tokenizer: manifest.tokenizer, tensors })
+    Ok(ModelParts {
+        config: manifest.config,
+        configs: manifest.components,
+        tokenizer: manifest.tokenizer,
+        tensors,
+    })
 }
 
 /// The tensors of a source that begin with a prefix, without it.
@@ -41,7 +56,9 @@ struct Prefixed {
 impl TensorSource for Prefixed {
     fn names(&self) -> Vec<String> {
         let names = self.source.names().into_iter();
-        names.filter_map(|name| name.strip_prefix(&self.prefix).map(str::to_owned)).collect()
+        names
+            .filter_map(|name| name.strip_prefix(&self.prefix).map(str::to_owned))
+            .collect()
     }
 
     fn shape(&self, name: &str) -> Option<Vec<usize>> {
@@ -50,5 +67,9 @@ impl TensorSource for Prefixed {
 
     fn read(&self, name: &str) -> Result<HostTensor> {
         self.source.read(&format!("{}{name}", self.prefix))
+    }
+
+    fn stored_as(&self, name: &str) -> Option<Dtype> {
+        self.source.stored_as(&format!("{}{name}", self.prefix))
     }
 }

@@ -113,6 +113,10 @@ impl SafetensorsSource {
 }
 
 impl TensorSource for SafetensorsSource {
+    fn stored_as(&self, name: &str) -> Option<Dtype> {
+        self.dtype(name)
+    }
+
     fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = self.metadata.tensors().into_keys().collect();
         names.sort();

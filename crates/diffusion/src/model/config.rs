@@ -1,0 +1,286 @@
+//! Options of a model beyond diffusers' own, and the check that its parts fit each other.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::InpaintModel;
+use crate::checkpoint::{ModelParts, SCHEDULER, TEXT_ENCODER, UNET, VAE, refuse_sdxl};
+use crate::clip::{ClipTextConfig, Tokenizer};
+use crate::config::value_error;
+use crate::scheduler::{Ddim, DdimConfig};
+use crate::unet::UNet2DConditionConfig;
+use crate::vae::{AutoencoderKlConfig, AutoencoderTinyConfig, VaeNetwork};
+use crate::{DiffusionError, Result};
+
+const MODEL: &str = "model";
+
+/// At which noise level the good photos pass through the U-Net as references.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReferenceTime {
+    /// Noised to the step's own timestep: what works on weights that never saw references.
+    #[default]
+    Same,
+    /// Clean, at timestep 0: what `mini` and tuned weights were trained with.
+    Zero,
+}
+
+/// What a model's `bundle.json` says beside diffusers' own configurations.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ModelConfig {
+    /// Name shown to people.
+    pub name: String,
+    /// Licence text.
+    pub licence: String,
+    /// Model card, Markdown.
+    pub model_card: String,
+    /// Longer side in pixels that photos are resized to.
+    pub image_size: usize,
+    /// Pixels are unshuffled by this factor around the autoencoder; 1 for none.
+    pub pixel_unshuffle: usize,
+    /// Trained with references: they are on by default.
+    pub reference_trained: bool,
+    /// At which noise level references are encoded.
+    pub reference_time: ReferenceTime,
+    /// b, added to the logits of reference keys with −ln k.
+    pub reference_bias: f32,
+    /// The U-Net also takes a good photo's latents and a flag as channels: 3C + 2 instead of 2C + 1.
+    pub reference_latents: bool,
+    /// Self-attentions over more tokens do without references.
+    pub reference_max_tokens: usize,
+}
+
+impl Default for ModelConfig {
+    fn default() -> Self {
+        Self {
+            name: "model".into(),
+            licence: String::new(),
+            model_card: String::new(),
+            image_size: 512,
+            pixel_unshuffle: 1,
+            reference_trained: false,
+            reference_time: ReferenceTime::Same,
+            reference_bias: 0.0,
+            reference_latents: false,
+            reference_max_tokens: 1024,
+        }
+    }
+}
+
+impl ModelConfig {
+    /// Checks ranges.
+    ///
+    /// # Errors
+    /// [`DiffusionError::ConfigValue`] that names the option and its value.
+    pub fn validate(&self) -> Result<()> {
+        if !(64..=4096).contains(&self.image_size) {
+            return Err(value_error(
+                MODEL,
+                "image_size",
+                self.image_size,
+                "64 to 4096",
+            ));
+        }
+        if !matches!(self.pixel_unshuffle, 1 | 2 | 4 | 8) {
+            return Err(value_error(
+                MODEL,
+                "pixel_unshuffle",
+                self.pixel_unshuffle,
+                "1, 2, 4, 8",
+            ));
+        }
+        if !(-100.0..=100.0).contains(&self.reference_bias) {
+            return Err(value_error(
+                MODEL,
+                "reference_bias",
+                self.reference_bias,
+                "−100 to 100",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The options that change what the model computes.
+    pub(crate) fn behaviour(&self) -> Value {
+        json!({
+            "image_size": self.image_size,
+            "pixel_unshuffle": self.pixel_unshuffle,
+            "reference_trained": self.reference_trained,
+            "reference_time": self.reference_time,
+            "reference_bias": self.reference_bias,
+            "reference_latents": self.reference_latents,
+            "reference_max_tokens": self.reference_max_tokens,
+        })
+    }
+}
+
+/// The autoencoder's configuration, by class.
+#[derive(Debug)]
+pub(crate) enum VaeConfig {
+    Kl(AutoencoderKlConfig),
+    Tiny(AutoencoderTinyConfig),
+}
+
+impl VaeConfig {
+    fn latent_channels(&self) -> usize {
+        match self {
+            Self::Kl(config) => config.latent_channels,
+            Self::Tiny(config) => config.latent_channels,
+        }
+    }
+}
+
+/// The parsed configurations of a model.
+#[derive(Debug)]
+pub(crate) struct Networks {
+    pub unet: UNet2DConditionConfig,
+    pub vae: VaeConfig,
+    pub text: ClipTextConfig,
+    pub tokenizer: Tokenizer,
+    pub scheduler: Ddim,
+}
+
+impl Networks {
+    /// Parses every configuration and checks that they fit each other.
+    pub(crate) fn read(parts: &ModelParts) -> Result<Self> {
+        let unet = parts.config_json(UNET)?;
+        refuse_sdxl(UNET, parts.configs.get(UNET).unwrap_or(&Value::Null))?;
+        let vae = parts.config_json(VAE)?;
+        let class = parts
+            .configs
+            .get(VAE)
+            .and_then(|config| config.get("_class_name")?.as_str());
+        let networks = Self {
+            unet: UNet2DConditionConfig::from_json(&unet)?,
+            vae: match class {
+                Some("AutoencoderTiny") => VaeConfig::Tiny(AutoencoderTinyConfig::from_json(&vae)?),
+                _ => VaeConfig::Kl(AutoencoderKlConfig::from_json(&vae)?),
+            },
+            text: ClipTextConfig::from_json(&parts.config_json(TEXT_ENCODER)?)?,
+            tokenizer: Tokenizer::new(parts.tokenizer.clone())?,
+            scheduler: Ddim::new(DdimConfig::from_json(&parts.config_json(SCHEDULER)?)?)?,
+        };
+        networks.check(&parts.config)?;
+        Ok(networks)
+    }
+
+    /// The configurations of a model in memory.
+    pub(crate) fn of(model: &InpaintModel) -> Self {
+        Self {
+            unet: model.unet.config().clone(),
+            vae: match &model.vae.network {
+                VaeNetwork::Kl(network) => VaeConfig::Kl(network.config().clone()),
+                VaeNetwork::Tiny(network) => VaeConfig::Tiny(network.config().clone()),
+            },
+            text: model.text.config().clone(),
+            tokenizer: model.tokenizer.clone(),
+            scheduler: model.scheduler.clone(),
+        }
+    }
+
+    /// diffusers' JSON of each component, every option spelled out.
+    pub(crate) fn to_json(&self) -> Result<BTreeMap<String, Value>> {
+        let (vae, vae_class) = match &self.vae {
+            VaeConfig::Kl(config) => (serde_json::to_value(config), "AutoencoderKL"),
+            VaeConfig::Tiny(config) => (serde_json::to_value(config), "AutoencoderTiny"),
+        };
+        let configs = [
+            (
+                UNET,
+                serde_json::to_value(&self.unet),
+                "_class_name",
+                "UNet2DConditionModel",
+            ),
+            (VAE, vae, "_class_name", vae_class),
+            (
+                TEXT_ENCODER,
+                serde_json::to_value(&self.text),
+                "model_type",
+                "clip_text_model",
+            ),
+            (
+                SCHEDULER,
+                serde_json::to_value(self.scheduler.config()),
+                "_class_name",
+                "DDIMScheduler",
+            ),
+        ];
+        let mut all = BTreeMap::new();
+        for (name, config, key, class) in configs {
+            let mut config = config.map_err(|error| DiffusionError::ConfigJson {
+                component: MODEL,
+                reason: error.to_string(),
+            })?;
+            config[key] = class.into();
+            all.insert(name.to_owned(), config);
+        }
+        Ok(all)
+    }
+
+    fn check(&self, config: &ModelConfig) -> Result<()> {
+        let channels = self.vae.latent_channels();
+        let expected = if config.reference_latents {
+            3 * channels + 2
+        } else {
+            2 * channels + 1
+        };
+        let found = self.unet.in_channels;
+        if found != expected {
+            let kind = if found == channels {
+                "a text-to-image U-Net"
+            } else {
+                "not an inpainting U-Net"
+            };
+            return Err(DiffusionError::Unsupported {
+                what: UNET.into(),
+                reason: format!(
+                    "has {found} input channels: {kind}; inpainting with {channels} latent channels needs {expected}"
+                ),
+            });
+        }
+        if self.unet.out_channels != channels {
+            let supported = format!("{channels}, the autoencoder's latent_channels");
+            return Err(value_error(
+                "UNet2DConditionModel",
+                "out_channels",
+                self.unet.out_channels,
+                supported,
+            ));
+        }
+        if self.unet.context_width() != self.text.hidden_size {
+            let supported = format!("{}, the text encoder's hidden_size", self.text.hidden_size);
+            return Err(value_error(
+                "UNet2DConditionModel",
+                "cross_attention_dim",
+                self.unet.context_width(),
+                supported,
+            ));
+        }
+        let tokens = self.tokenizer.spec();
+        if tokens.max_id() as usize >= self.text.vocab_size {
+            let supported = format!("above the tokenizer's largest id, {}", tokens.max_id());
+            return Err(value_error(
+                "CLIPTextModel",
+                "vocab_size",
+                self.text.vocab_size,
+                supported,
+            ));
+        }
+        if tokens.max_length > self.text.max_position_embeddings {
+            let supported = format!(
+                "at least the tokenizer's model_max_length, {}",
+                tokens.max_length
+            );
+            return Err(value_error(
+                "CLIPTextModel",
+                "max_position_embeddings",
+                self.text.max_position_embeddings,
+                supported,
+            ));
+        }
+        Ok(())
+    }
+}

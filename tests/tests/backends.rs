@@ -1,0 +1,127 @@
+//! The same networks on the CPU and on the GPU: one body, every backend.
+//!
+//! Software Vulkan (lavapipe) counts as a GPU. Without any adapter the tests say so and end, unless
+//! `ANOMALYSD_REQUIRE_GPU` is set: then they fail.
+
+use anomalysd_diffusion::unet::{ReferenceOptions, UNet2DConditionConfig, UNet2DConditionModel};
+use anomalysd_diffusion::vae::{
+    AutoencoderKl, AutoencoderKlConfig, AutoencoderTiny, AutoencoderTinyConfig, Vae,
+};
+use anomalysd_diffusion::weights::Loader;
+use anomalysd_tests::golden::{Case, compare, values};
+use burn::tensor::Device;
+
+/// Difference of two backends, as a part of the largest value.
+const BACKEND_TOLERANCE: f32 = 1e-4;
+
+fn gpu() -> Option<Device> {
+    static DEVICE: std::sync::OnceLock<Result<Device, String>> = std::sync::OnceLock::new();
+    let device = DEVICE.get_or_init(|| {
+        Device::wgpu_options()
+            .init()
+            .map_err(|error| format!("{error:?}"))
+    });
+    match device {
+        Ok(device) => Some(device.clone()),
+        Err(reason) => {
+            let required = std::env::var_os("ANOMALYSD_REQUIRE_GPU").is_some();
+            assert!(
+                !required,
+                "no GPU, though ANOMALYSD_REQUIRE_GPU is set: {reason}"
+            );
+            println!("skipped: no GPU adapter, not even a software one ({reason})");
+            None
+        }
+    }
+}
+
+/// Runs `body` on both backends and compares each named result.
+fn on_both(body: impl Fn(&Device) -> Vec<(String, Vec<f32>)>) {
+    let Some(gpu) = gpu() else { return };
+    let expected = body(&Device::flex());
+    let got = body(&gpu);
+    assert_eq!(got.len(), expected.len());
+    for ((name, got), (_, expected)) in got.iter().zip(&expected) {
+        compare(name, got, expected, BACKEND_TOLERANCE);
+    }
+}
+
+fn unet_outputs(name: &str, device: &Device) -> Vec<(String, Vec<f32>)> {
+    let case = Case::open(name);
+    let config = UNet2DConditionConfig::from_json(&case.component("unet")).unwrap();
+    let weights = case.weights();
+    let unet =
+        UNet2DConditionModel::load(&config, &Loader::new(&weights, device).prefix("unet")).unwrap();
+    let options = ReferenceOptions {
+        max_tokens: 40,
+        bias: 0.5,
+        per_photo: 2,
+    };
+    let sample = case.tensor("reference.sample", device);
+    let context = case.tensor("reference.context", device);
+    let states = unet
+        .reference_states(sample, &[0.0], context, options)
+        .unwrap();
+    let forward = |states| {
+        let timesteps = case.host("unet.timesteps").values;
+        let sample = case.tensor("unet.sample", device);
+        unet.forward(
+            sample,
+            &timesteps,
+            case.tensor("unet.context", device),
+            states,
+        )
+        .unwrap()
+    };
+    vec![
+        (format!("{name}: prediction"), values(&forward(None))),
+        (
+            format!("{name}: prediction with references"),
+            values(&forward(Some(&states))),
+        ),
+    ]
+}
+
+fn vae_outputs(name: &str, vae: &Vae, device: &Device) -> Vec<(String, Vec<f32>)> {
+    let latents = vae.enc(Case::open(name).tensor("photos", device)).unwrap();
+    let decoded = vae.dec_signed(latents.clone()).unwrap();
+    vec![
+        (format!("{name}: latents"), values(&latents)),
+        (format!("{name}: decoded"), values(&decoded)),
+    ]
+}
+
+fn kl(name: &str, pixel_unshuffle: usize, device: &Device) -> Vae {
+    let case = Case::open(name);
+    let config = AutoencoderKlConfig::from_json(&case.component("vae")).unwrap();
+    let weights = case.weights();
+    let vae = AutoencoderKl::load(&config, &Loader::new(&weights, device).prefix("vae")).unwrap();
+    Vae::kl(vae, pixel_unshuffle).unwrap()
+}
+
+#[test]
+fn unets_agree() {
+    on_both(|device| {
+        ["sd2", "odd"]
+            .iter()
+            .flat_map(|name| unet_outputs(name, device))
+            .collect()
+    });
+}
+
+#[test]
+fn autoencoders_agree() {
+    on_both(|device| {
+        let tiny = Case::open("tiny");
+        let config = AutoencoderTinyConfig::from_json(&tiny.component("vae")).unwrap();
+        let weights = tiny.weights();
+        let loader = Loader::new(&weights, device).prefix("vae");
+        let tiny = Vae::tiny(AutoencoderTiny::load(&config, &loader).unwrap());
+        [
+            vae_outputs("sd1", &kl("sd1", 1, device), device),
+            vae_outputs("unshuffled", &kl("unshuffled", 4, device), device),
+            vae_outputs("tiny", &tiny, device),
+        ]
+        .concat()
+    });
+}
