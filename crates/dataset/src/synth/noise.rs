@@ -61,7 +61,11 @@ pub(crate) struct Cell {
 #[inline]
 pub(crate) fn cells(p: P, jitter: f32, seed: u32) -> Cell {
     let (ix, iy) = (floor(p[0]), floor(p[1]));
-    let mut found = Cell { near: 9.0, second: 9.0, id: 0 };
+    let mut found = Cell {
+        near: 9.0,
+        second: 9.0,
+        id: 0,
+    };
     for dy in -1..=1 {
         for dx in -1..=1 {
             let (x, y) = (ix.wrapping_add(dx), iy.wrapping_add(dy));
@@ -71,13 +75,21 @@ pub(crate) fn cells(p: P, jitter: f32, seed: u32) -> Cell {
             let (vx, vy) = (x as f32 + ox - p[0], y as f32 + oy - p[1]);
             let square = vx * vx + vy * vy;
             if square < found.near {
-                found = Cell { near: square, second: found.near, id: h };
+                found = Cell {
+                    near: square,
+                    second: found.near,
+                    id: h,
+                };
             } else if square < found.second {
                 found.second = square;
             }
         }
     }
-    Cell { near: found.near.sqrt(), second: found.second.sqrt(), id: found.id }
+    Cell {
+        near: found.near.sqrt(),
+        second: found.second.sqrt(),
+        id: found.id,
+    }
 }
 
 #[cfg(test)]

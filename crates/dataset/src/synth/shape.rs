@@ -29,7 +29,11 @@ pub(crate) fn capsule(p: P, a: P, b: P, radius: f32) -> f32 {
 pub(crate) fn ellipse(p: P, half: P) -> f32 {
     let k0 = length([p[0] / half[0], p[1] / half[1]]);
     let k1 = length([p[0] / (half[0] * half[0]), p[1] / (half[1] * half[1])]);
-    if k1 < 1e-6 { -half[0].min(half[1]) } else { k0 * (k0 - 1.0) / k1 }
+    if k1 < 1e-6 {
+        -half[0].min(half[1])
+    } else {
+        k0 * (k0 - 1.0) / k1
+    }
 }
 
 /// Regular polygon with `sides` sides, `apothem` from its centre to a side, corners rounded.
@@ -42,7 +46,11 @@ pub(crate) fn polygon(p: P, sides: usize, apothem: f32, round: f32) -> f32 {
     let (x, y) = (r * cos(local), r * super::math::sin(local).abs());
     let half_side = (apothem - round) * (1.0 / n * 0.5 * TURN).tan_exact();
     let (dx, dy) = (x - (apothem - round), (y - half_side).max(0.0));
-    if dx <= 0.0 { dx.max(-apothem) - round } else { length([dx, dy]) - round }
+    if dx <= 0.0 {
+        dx.max(-apothem) - round
+    } else {
+        length([dx, dy]) - round
+    }
 }
 
 /// Radius that swings between `inner` and `outer` `teeth` times a turn; `flat` sharpens the flanks

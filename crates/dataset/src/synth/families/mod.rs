@@ -1,0 +1,29 @@
+//! The product families: each module draws the parameters of a product and paints its instances.
+
+pub(crate) mod fastener;
+pub(crate) mod lathe;
+pub(crate) mod leather;
+pub(crate) mod pill;
+pub(crate) mod weave;
+
+use super::scene::{Habit, Scene};
+
+/// What one product is: all parameters drawn, ready to be painted.
+pub(crate) trait Design: Send + Sync + std::fmt::Debug {
+    /// Words for a prompt, e.g. "metal nut".
+    fn name(&self) -> String;
+
+    /// The parts and surfaces that an inspector would name.
+    fn features(&self) -> String;
+
+    /// How it is photographed.
+    fn habit(&self) -> Habit;
+
+    /// Sizes of the parts that can be missing or misplaced, by their numbers.
+    fn parts(&self) -> Vec<f32> {
+        Vec::new()
+    }
+
+    /// Paints one instance on the scene's ground.
+    fn paint(&self, scene: &mut Scene);
+}
