@@ -14,6 +14,9 @@ pub enum DetectError {
     /// A photo, mask or map that does not fit.
     #[error(transparent)]
     Imaging(#[from] ImagingError),
+    /// The diffusion model or what was fed to it.
+    #[error(transparent)]
+    Diffusion(#[from] anomalysd_diffusion::DiffusionError),
     /// The caller asked to stop.
     #[error("cancelled")]
     Cancelled,

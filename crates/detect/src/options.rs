@@ -190,9 +190,9 @@ impl Default for RepairOptions {
 #[serde(default, deny_unknown_fields)]
 pub struct ScoreOptions {
     /// Weight w₀ of the colour difference ΔE/100 beside the feature distance.
-    pub color_weight: f32,
+    pub colour_weight: f32,
     /// ΔE compares means of (2r + 1)² pixels.
-    pub color_radius: usize,
+    pub colour_radius: usize,
     /// Exponent of the mean over scales: −1 harmonic, 0 geometric, 1 arithmetic.
     pub mean_exponent: f32,
     /// Share α of the guided part in the fused map, 0..1.
@@ -216,8 +216,8 @@ pub struct ScoreOptions {
 impl Default for ScoreOptions {
     fn default() -> Self {
         Self {
-            color_weight: 0.1,
-            color_radius: 2,
+            colour_weight: 0.1,
+            colour_radius: 2,
             mean_exponent: -1.0,
             fusion_alpha: 0.5,
             blur_divisor: 64.0,
@@ -410,13 +410,13 @@ impl ScoreOptions {
             "at least 1",
         )?;
         check(
-            "color_radius",
-            self.color_radius,
-            self.color_radius <= 64,
+            "colour_radius",
+            self.colour_radius,
+            self.colour_radius <= 64,
             "at most 64 pixels",
         )?;
         for (name, value) in [
-            ("color_weight", self.color_weight),
+            ("colour_weight", self.colour_weight),
             ("blur_divisor", self.blur_divisor),
             ("floor_share", self.floor_share),
             ("std_multiple", self.std_multiple),

@@ -11,7 +11,7 @@ use crate::features::FeatureNetwork;
 use crate::masks::{Pass, Scale, ScalePlan};
 use crate::options::Compare;
 use crate::repaint::{
-    PaintRequest, Prompt, Repair, blend_weights, color_drift, composite, partial_timesteps,
+    PaintRequest, Prompt, Repair, blend_weights, colour_drift, composite, partial_timesteps,
 };
 use crate::score::{merge_cores, pass_distance};
 
@@ -113,7 +113,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         }
         let weights = blend_weights(pass, self.options.masks.halo * subject.frame.factor);
         let original = &subject.compared;
-        let drift = color_drift(&original.photo, painted, &pass.hidden, &self.options.repair);
+        let drift = colour_drift(&original.photo, painted, &pass.hidden, &self.options.repair);
         let repaired = composite(&original.photo, painted, &weights, drift);
         let layers = self.features.extract(&repaired).await?;
         let distance = pass_distance(

@@ -59,7 +59,7 @@ fn distance_to(mask: &Mask) -> Vec<u32> {
 
 /// Colour drift per channel: the median of `original − painted` over visible pixels near the hidden set;
 /// 0 where too few are visible or the correction is off.
-pub fn color_drift(
+pub fn colour_drift(
     original: &Photo,
     painted: &Photo,
     hidden: &Mask,

@@ -5,12 +5,15 @@
 //! plain functions of that.
 
 mod composite;
+mod diffusion;
+mod ready;
 mod repair;
-mod schedule;
+mod transfer;
 
-pub use composite::{blend_weights, color_drift, composite};
+pub use composite::{blend_weights, colour_drift, composite};
+pub use diffusion::DiffusionRepair;
+pub use ready::{ReadyClass, Scene};
 pub use repair::{Contexts, Latents, NoRepair, PaintRequest, Prompt, Repair, RepairTraits, Tick};
-pub use schedule::partial_timesteps;
 
 #[cfg(test)]
 mod tests;

@@ -31,6 +31,8 @@ pub enum Prompt {
     Both,
     /// Detail alone.
     Detail,
+    /// No text.
+    Empty,
 }
 
 /// Latents `enc(x)` of a padded good photo, on the host.
@@ -58,8 +60,6 @@ pub struct RepairTraits {
     pub multiple: usize,
     /// Longer side it was trained for, in pixels.
     pub size: Option<usize>,
-    /// Timesteps T of the schedule it was trained with.
-    pub train_timesteps: usize,
     /// DDIM steps that suit it in fast mode.
     pub inference_steps: Option<usize>,
     /// Whether good photos are used as context unless the caller says otherwise.
@@ -83,6 +83,8 @@ pub struct PaintRequest<'a> {
     pub prompt: Prompt,
     /// The best-matching good photo, for models that take its latents as channels.
     pub best_reference: Option<usize>,
+    /// Memory for one batch, in MiB.
+    pub memory_mib: usize,
 }
 
 /// Called by whatever works after each piece of work: a stage and the passes it brought forward.
@@ -103,11 +105,14 @@ pub trait Repair {
     /// Sizes and defaults.
     fn traits(&self) -> RepairTraits;
 
+    /// Denoising steps that noise strength `strength` takes of `inference_steps`.
+    fn steps(&self, strength: f32, inference_steps: usize) -> usize;
+
     /// Contexts of a class from its two texts.
     async fn contexts(&self, both: &str, detail: &str) -> Result<Contexts, DetectError>;
 
-    /// `enc(x)` of an unpadded good photo, padded by reflection.
-    async fn latents(&self, photo: &Photo) -> Result<Latents, DetectError>;
+    /// `enc(x)` of a scene, to be kept as a reference.
+    async fn latents(&self, scene: &Self::Scene) -> Result<Latents, DetectError>;
 
     /// Makes a class ready, with `good` photos' latents as context.
     async fn class(
@@ -140,6 +145,17 @@ pub trait Repair {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoRepair;
 
+impl Contexts {
+    /// The numbers of one context.
+    pub fn get(&self, prompt: Prompt) -> &[f32] {
+        match prompt {
+            Prompt::Both => &self.both,
+            Prompt::Detail => &self.detail,
+            Prompt::Empty => &self.empty,
+        }
+    }
+}
+
 impl Repair for NoRepair {
     type Class = std::convert::Infallible;
     type Scene = std::convert::Infallible;
@@ -149,18 +165,21 @@ impl Repair for NoRepair {
             factor: 1,
             multiple: 1,
             size: None,
-            train_timesteps: 1000,
             inference_steps: None,
             references_by_default: false,
         }
+    }
+
+    fn steps(&self, _strength: f32, _inference_steps: usize) -> usize {
+        0
     }
 
     async fn contexts(&self, _both: &str, _detail: &str) -> Result<Contexts, DetectError> {
         Err(DetectError::NoModel)
     }
 
-    async fn latents(&self, _photo: &Photo) -> Result<Latents, DetectError> {
-        Err(DetectError::NoModel)
+    async fn latents(&self, scene: &Self::Scene) -> Result<Latents, DetectError> {
+        match *scene {}
     }
 
     async fn class(&self, _: &Contexts, _: &[Latents]) -> Result<Self::Class, DetectError> {

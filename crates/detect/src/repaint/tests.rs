@@ -105,7 +105,7 @@ fn drift_is_the_median_of_what_is_visible_nearby() {
     let mut cells = Mask::new(8, 8);
     cells.data[8 * 3 + 3] = true;
     let pass = guided_pass(&frame, &cells, 1).unwrap();
-    let drift = |options: &RepairOptions| color_drift(&photo, &painted, &pass.hidden, options);
+    let drift = |options: &RepairOptions| colour_drift(&photo, &painted, &pass.hidden, options);
     let options = RepairOptions::default();
     assert!((drift(&options)[0] - 0.1).abs() < 1e-6);
     assert_eq!(drift(&options)[1..], [0.0, 0.0]);
@@ -128,5 +128,5 @@ fn drift_is_the_median_of_what_is_visible_nearby() {
         height: 64,
         data: vec![true; 64 * 64],
     };
-    assert_eq!(color_drift(&photo, &painted, &all, &options), [0.0; 3]);
+    assert_eq!(colour_drift(&photo, &painted, &all, &options), [0.0; 3]);
 }

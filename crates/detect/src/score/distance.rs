@@ -74,7 +74,7 @@ pub fn feature_distance(
     total
 }
 
-/// d(u) of one pass: the feature distance plus `color_weight`·ΔE/100.
+/// d(u) of one pass: the feature distance plus `colour_weight`·ΔE/100.
 ///
 /// `photo` is what the repair is compared with and `repaired` the repair composited over it, both
 /// unpadded and of the same size; the layers are theirs.
@@ -85,10 +85,10 @@ pub fn pass_distance(
 ) -> Map {
     let (width, height) = (photo.0.width, photo.0.height);
     let mut distance = feature_distance(photo.1, repaired.1, width, height);
-    if options.color_weight > 0.0 {
-        let color = delta_e(photo.0, repaired.0, options.color_radius);
-        for (sum, value) in distance.data.iter_mut().zip(&color.data) {
-            *sum += options.color_weight * value / 100.0;
+    if options.colour_weight > 0.0 {
+        let colour = delta_e(photo.0, repaired.0, options.colour_radius);
+        for (sum, value) in distance.data.iter_mut().zip(&colour.data) {
+            *sum += options.colour_weight * value / 100.0;
         }
     }
     distance

@@ -107,7 +107,7 @@ proptest! {
 fn nothing_seen_scores_nothing() {
     let zero = Map::new(40, 24);
     let options = ScoreOptions::default();
-    let normaliser = Normaliser::fit(&[zero.clone()], (5, 3), true, &options);
+    let normaliser = Normaliser::fit(std::slice::from_ref(&zero), (5, 3), true, &options);
     let scale = normaliser.apply(&zero, &options);
     let multi = mean_over_scales(&[scale.clone(), scale.clone()], -1.0);
     let guided = guided_map(

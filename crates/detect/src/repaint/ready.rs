@@ -1,0 +1,173 @@
+//! What is computed once: a class's contexts and references, a photo's latents.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use anomalysd_diffusion::model::{InpaintModel, ReferenceTime};
+use anomalysd_diffusion::noise;
+use anomalysd_diffusion::unet::{ReferenceOptions, ReferenceStates};
+use burn::tensor::{Device, Tensor, TensorData};
+
+use super::transfer::{repeat, upload_latents};
+use super::{Contexts, Latents, Prompt};
+use crate::DetectError;
+use crate::masks::Frame;
+
+/// Stream of the fixed noise that references get where they are noised.
+const REFERENCE_NOISE: &str = "reference";
+
+/// A photo on the device, encoded once for all passes.
+#[derive(Debug)]
+pub struct Scene {
+    /// Its size and padding.
+    pub frame: Frame,
+    /// The padded photo, `[1, 3, H, W]`, 0..1.
+    pub(super) photo: Tensor<4>,
+    /// `enc(x)`, `[1, C, h, w]`.
+    pub(super) latents: Tensor<4>,
+}
+
+/// A class on the device. Reference states are computed when a timestep first needs them.
+#[derive(Debug)]
+pub struct ReadyClass {
+    contexts: [Tensor<3>; 3],
+    good: Vec<Latents>,
+    states: RefCell<BTreeMap<(Prompt, usize), Rc<ReferenceStates>>>,
+}
+
+impl ReadyClass {
+    pub(super) fn new(
+        contexts: &Contexts,
+        good: &[Latents],
+        device: &Device,
+    ) -> Result<Self, DetectError> {
+        let upload = |prompt| {
+            let values = contexts.get(prompt);
+            let shape = [1, contexts.tokens, contexts.width];
+            if values.len() != shape[1] * shape[2] || values.is_empty() {
+                return Err(DetectError::Shape {
+                    what: "a text context",
+                    expected: format!("{} tokens of {} numbers", shape[1], shape[2]),
+                    got: format!("{} numbers", values.len()),
+                });
+            }
+            Ok(Tensor::from_data(
+                TensorData::new(values.to_vec(), shape),
+                device,
+            ))
+        };
+        Ok(Self {
+            contexts: [
+                upload(Prompt::Both)?,
+                upload(Prompt::Detail)?,
+                upload(Prompt::Empty)?,
+            ],
+            good: good.to_vec(),
+            states: RefCell::default(),
+        })
+    }
+
+    /// A context for a batch, `[batch, tokens, d]`.
+    pub(super) fn context(&self, prompt: Prompt, batch: usize) -> Tensor<3> {
+        let [both, detail, empty] = &self.contexts;
+        let context = match prompt {
+            Prompt::Both => both,
+            Prompt::Detail => detail,
+            Prompt::Empty => empty,
+        };
+        repeat(context, batch)
+    }
+
+    /// Channels of the best-matching good photo and the flag, `[1, C + 1, h, w]`: zeros without one.
+    pub(super) fn reference_channels(
+        &self,
+        best: Option<usize>,
+        [channels, height, width]: [usize; 3],
+        device: &Device,
+    ) -> Tensor<4> {
+        match best.and_then(|index| self.good.get(index)) {
+            Some(latents) => {
+                let flag = Tensor::ones([1, 1, height, width], device);
+                Tensor::cat(
+                    vec![upload_latents(latents, width, height, device), flag],
+                    1,
+                )
+            }
+            None => Tensor::zeros([1, channels + 1, height, width], device),
+        }
+    }
+
+    /// Keys and values of the good photos at a timestep; `None` without good photos.
+    pub(super) fn references(
+        &self,
+        model: &InpaintModel,
+        prompt: Prompt,
+        timestep: usize,
+    ) -> Result<Option<Rc<ReferenceStates>>, DetectError> {
+        let Some(first) = self.good.first() else {
+            return Ok(None);
+        };
+        let same = model.config.reference_time == ReferenceTime::Same;
+        let timestep = if same { timestep } else { 0 };
+        if let Some(states) = self.states.borrow().get(&(prompt, timestep)) {
+            return Ok(Some(Rc::clone(states)));
+        }
+        let shape = [first.channels, first.height, first.width];
+        let states = Rc::new(self.compute(model, prompt, timestep, same, shape)?);
+        self.states
+            .borrow_mut()
+            .insert((prompt, timestep), Rc::clone(&states));
+        Ok(Some(states))
+    }
+
+    /// One pass of the U-Net over the good photos: own latents, empty mask.
+    fn compute(
+        &self,
+        model: &InpaintModel,
+        prompt: Prompt,
+        timestep: usize,
+        noised: bool,
+        [channels, height, width]: [usize; 3],
+    ) -> Result<ReferenceStates, DetectError> {
+        let device = &model.device;
+        let good: Vec<Tensor<4>> = self
+            .good
+            .iter()
+            .map(|latents| upload_latents(latents, width, height, device))
+            .collect();
+        let count = good.len();
+        let clean = Tensor::cat(good, 0);
+        let sample = if noised {
+            let values = noise::field(
+                0,
+                noise::stream_of(REFERENCE_NOISE),
+                [channels, height, width],
+            );
+            let noise = Tensor::from_data(
+                TensorData::new(values, [1, channels, height, width]),
+                device,
+            );
+            model
+                .scheduler
+                .add_noise(clean.clone(), repeat(&noise, count), &[timestep])
+        } else {
+            clean.clone()
+        };
+        let mask = Tensor::zeros([count, 1, height, width], device);
+        let mut parts = vec![sample, mask, clean];
+        if model.config.reference_latents {
+            parts.push(Tensor::zeros([count, channels + 1, height, width], device));
+        }
+        let options = ReferenceOptions {
+            max_tokens: model.config.reference_max_tokens,
+            bias: model.config.reference_bias,
+            per_photo: count,
+        };
+        let context = self.context(prompt, count);
+        let sample = Tensor::cat(parts, 1);
+        Ok(model
+            .unet
+            .reference_states(sample, &[timestep as f32], context, options)?)
+    }
+}
