@@ -66,6 +66,9 @@ pub enum TrainError {
         /// Last finished step.
         step: u64,
     },
+    /// Repainting for a measurement.
+    #[error(transparent)]
+    Detect(#[from] anomalysd_detect::DetectError),
     /// The model or its weights.
     #[error(transparent)]
     Diffusion(#[from] DiffusionError),
@@ -75,7 +78,14 @@ pub enum TrainError {
 pub type Result<T> = std::result::Result<T, TrainError>;
 
 /// Turns a system error into one that names what was tried and on which file.
-pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> TrainError {
+pub(crate) fn io(
+    action: &'static str,
+    path: impl Into<PathBuf>,
+) -> impl FnOnce(std::io::Error) -> TrainError {
     let path = path.into();
-    move |source| TrainError::Io { action, path, source }
+    move |source| TrainError::Io {
+        action,
+        path,
+        source,
+    }
 }

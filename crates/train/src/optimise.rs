@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 
 use anomalysd_diffusion::weights::HostTensor;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::optim::{AdamW, AdamWConfig, AdamWState, AdaptiveMomentumState, GradientsParams, Optimizer};
+use burn::optim::{
+    AdamW, AdamWConfig, AdamWState, AdaptiveMomentumState, GradientsParams, Optimizer,
+};
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
@@ -69,7 +71,10 @@ impl Optimiser {
             .with_beta_2(options.beta_2)
             .with_epsilon(options.epsilon);
         Self {
-            decayed: config.clone().with_weight_decay(options.weight_decay).build(),
+            decayed: config
+                .clone()
+                .with_weight_decay(options.weight_decay)
+                .build(),
             plain: config.with_weight_decay(0.0).build(),
             options,
             slots: BTreeMap::new(),
@@ -84,20 +89,29 @@ impl Optimiser {
 
     /// One step: `module` with updated weights and the norm of the gradients before limiting.
     /// Where that norm is not finite nothing is updated.
-    pub fn step<M: Module>(&mut self, module: M, gradients: GradientsParams, rate: f64) -> (M, f64) {
+    pub fn step<M: Module>(
+        &mut self,
+        module: M,
+        gradients: GradientsParams,
+        rate: f64,
+    ) -> (M, f64) {
         let norm = gradient_norm(&module, &gradients);
         if !norm.is_finite() {
             return (module, norm);
         }
         self.steps += 1;
         // As in diffusers' EMAModel: a short memory at first, so that the start is forgotten.
-        let decay = self.options.ema_decay.min((1.0 + self.steps as f64) / (10.0 + self.steps as f64));
+        let decay = self
+            .options
+            .ema_decay
+            .min((1.0 + self.steps as f64) / (10.0 + self.steps as f64));
+        let scale = (self.options.max_norm / norm.max(1e-12)).min(1.0);
         let mut stepper = Stepper {
             path: Vec::new(),
             optimiser: self,
             gradients,
             rate,
-            scale: (self.options.max_norm / norm.max(1e-12)).min(1.0),
+            scale,
             decay,
         };
         let module = module.map(&mut stepper);
@@ -117,11 +131,20 @@ impl Optimiser {
         let mut tensors = BTreeMap::new();
         for (name, slot) in &self.slots {
             let momentum = &slot.state.momentum;
-            tensors.insert(format!("first.{name}"), host(&momentum.moment_1, &slot.shape));
-            tensors.insert(format!("second.{name}"), host(&momentum.moment_2, &slot.shape));
+            tensors.insert(
+                format!("first.{name}"),
+                host(&momentum.moment_1, &slot.shape),
+            );
+            tensors.insert(
+                format!("second.{name}"),
+                host(&momentum.moment_2, &slot.shape),
+            );
             tensors.insert(format!("average.{name}"), host(&slot.average, &slot.shape));
             // Exact in f32 up to 16 million steps.
-            let time = HostTensor { shape: vec![1], values: vec![momentum.time as f32] };
+            let time = HostTensor {
+                shape: vec![1],
+                values: vec![momentum.time as f32],
+            };
             tensors.insert(format!("time.{name}"), time);
         }
         tensors
@@ -137,9 +160,13 @@ impl Optimiser {
             Tensor::<1>::from_data(TensorData::new(tensor.values.clone(), [count]), &device)
         };
         for (key, average) in tensors {
-            let Some(name) = key.strip_prefix("average.") else { continue };
+            let Some(name) = key.strip_prefix("average.") else {
+                continue;
+            };
             let part = |part: &str| tensors.get(&format!("{part}.{name}"));
-            let (Some(first), Some(second), Some(time)) = (part("first"), part("second"), part("time")) else {
+            let (Some(first), Some(second), Some(time)) =
+                (part("first"), part("second"), part("time"))
+            else {
                 continue;
             };
             let momentum = AdaptiveMomentumState {
@@ -161,7 +188,11 @@ impl Optimiser {
 fn host(tensor: &Tensor<1>, shape: &[usize]) -> HostTensor {
     HostTensor {
         shape: shape.to_vec(),
-        values: tensor.clone().into_data().to_vec::<f32>().unwrap_or_default(),
+        values: tensor
+            .clone()
+            .into_data()
+            .try_to_vec::<f32>()
+            .unwrap_or_default(),
     }
 }
 
@@ -175,7 +206,12 @@ struct Stepper<'a> {
 }
 
 impl Stepper<'_> {
-    fn update<const D: usize>(&mut self, name: String, weights: Tensor<D>, gradient: Tensor<D>) -> Tensor<D> {
+    fn update<const D: usize>(
+        &mut self,
+        name: String,
+        weights: Tensor<D>,
+        gradient: Tensor<D>,
+    ) -> Tensor<D> {
         let shape = weights.dims();
         let count = shape.iter().product::<usize>();
         let weights = weights.reshape([count]);
@@ -185,14 +221,22 @@ impl Stepper<'_> {
             Some(slot) => (Some(slot.state), Some(slot.average)),
             None => (None, None),
         };
-        let adam = if D >= 2 { &self.optimiser.decayed } else { &self.optimiser.plain };
+        let adam = if D >= 2 {
+            &self.optimiser.decayed
+        } else {
+            &self.optimiser.plain
+        };
         let (weights, state) = adam.step(self.rate, weights, gradient, state);
         let average = match average {
             Some(average) => average * self.decay + weights.clone() * (1.0 - self.decay),
             None => weights.clone(),
         };
         if let Some(state) = state {
-            let slot = Slot { state, average, shape: shape.to_vec() };
+            let slot = Slot {
+                state,
+                average,
+                shape: shape.to_vec(),
+            };
             self.optimiser.slots.insert(name, slot);
         }
         weights.reshape(shape)
@@ -237,13 +281,23 @@ fn gradient_norm(module: &impl Module, gradients: &GradientsParams) -> f64 {
             }
         }
     }
-    let mut visitor = Norm { gradients, squares: Vec::new() };
+    let mut visitor = Norm {
+        gradients,
+        squares: Vec::new(),
+    };
     module.visit(&mut visitor);
     if visitor.squares.is_empty() {
         return 0.0;
     }
-    let squares = Tensor::cat(visitor.squares, 0).into_data().to_vec::<f32>().unwrap_or_default();
-    squares.iter().map(|square| f64::from(*square)).sum::<f64>().sqrt()
+    let squares = Tensor::cat(visitor.squares, 0)
+        .into_data()
+        .try_to_vec::<f32>()
+        .unwrap_or_default();
+    squares
+        .iter()
+        .map(|square| f64::from(*square))
+        .sum::<f64>()
+        .sqrt()
 }
 
 /// The mean of several gradients of the same module, parameter by parameter.
@@ -268,7 +322,10 @@ pub fn mean_gradients<M: Module>(module: &M, mut parts: Vec<GradientsParams>) ->
     if parts.len() == 1 {
         return parts.remove(0);
     }
-    let mut visitor = Mean { parts, mean: GradientsParams::new() };
+    let mut visitor = Mean {
+        parts,
+        mean: GradientsParams::new(),
+    };
     module.visit(&mut visitor);
     visitor.mean
 }

@@ -37,8 +37,17 @@ pub struct Workers {
 impl Workers {
     /// `count` workers of one thread each; one worker uses every core itself.
     pub fn new(count: usize) -> Self {
-        let build = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().ok();
-        let pools = if count > 1 { (0..count).filter_map(|_| build(1)).collect() } else { Vec::new() };
+        let build = |threads| {
+            rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .ok()
+        };
+        let pools = if count > 1 {
+            (0..count).filter_map(|_| build(1)).collect()
+        } else {
+            Vec::new()
+        };
         Self { pools }
     }
 
@@ -51,7 +60,14 @@ impl Workers {
     ///
     /// # Errors
     /// The first part's error; a panicked worker.
-    pub fn gradients<M, P, F>(&self, stage: &'static str, module: &M, device: &Device, parts: Vec<P>, loss: F) -> Result<StepResult>
+    pub fn gradients<M, P, F>(
+        &self,
+        stage: &'static str,
+        module: &M,
+        device: &Device,
+        parts: Vec<P>,
+        loss: F,
+    ) -> Result<StepResult>
     where
         M: Module + Send + Sync,
         P: Send,
@@ -60,11 +76,18 @@ impl Workers {
         let one = |module: M, part: P| -> ModelResult<(f32, Vec<f32>, GradientsParams)> {
             let PartLoss { loss, report } = loss(&module, part)?;
             let gradients = GradientsParams::from_grads(loss.backward(), &module);
-            let value = loss.into_data().to_vec::<f32>().unwrap_or_default();
-            Ok((value.first().copied().unwrap_or(f32::NAN), report, gradients))
+            let value = loss.into_data().try_to_vec::<f32>().unwrap_or_default();
+            Ok((
+                value.first().copied().unwrap_or(f32::NAN),
+                report,
+                gradients,
+            ))
         };
         let results: Vec<_> = if self.pools.is_empty() {
-            parts.into_iter().map(|part| one(module.clone(), part)).collect::<ModelResult<_>>()?
+            parts
+                .into_iter()
+                .map(|part| one(module.clone(), part))
+                .collect::<ModelResult<_>>()?
         } else {
             let one = &one;
             std::thread::scope(|scope| {
@@ -79,7 +102,12 @@ impl Workers {
                     .collect();
                 handles
                     .into_iter()
-                    .map(|handle| handle.join().map_err(|_| TrainError::Worker { stage })?.map_err(TrainError::from))
+                    .map(|handle| {
+                        handle
+                            .join()
+                            .map_err(|_| TrainError::Worker { stage })?
+                            .map_err(TrainError::from)
+                    })
                     .collect::<Result<Vec<_>>>()
             })?
         };
@@ -87,9 +115,22 @@ impl Workers {
         let value = results.iter().map(|(loss, ..)| loss).sum::<f32>() / count;
         let mut report = vec![0.0; results.first().map_or(0, |(_, report, _)| report.len())];
         for (_, part, _) in &results {
-            report.iter_mut().zip(part).for_each(|(sum, one)| *sum += one / count);
+            report
+                .iter_mut()
+                .zip(part)
+                .for_each(|(sum, one)| *sum += one / count);
         }
-        let gradients = mean_gradients(module, results.into_iter().map(|(.., gradients)| gradients).collect());
-        Ok(StepResult { loss: value, report, gradients })
+        let gradients = mean_gradients(
+            module,
+            results
+                .into_iter()
+                .map(|(.., gradients)| gradients)
+                .collect(),
+        );
+        Ok(StepResult {
+            loss: value,
+            report,
+            gradients,
+        })
     }
 }

@@ -32,7 +32,12 @@ mod tests {
 
     #[test]
     fn rises_linearly_falls_to_the_floor_and_stays_there() {
-        let schedule = WarmupCosine { peak: 1.0, warmup: 10, total: 110, floor: 0.1 };
+        let schedule = WarmupCosine {
+            peak: 1.0,
+            warmup: 10,
+            total: 110,
+            floor: 0.1,
+        };
         assert!((schedule.rate(0) - 0.1).abs() < 1e-12);
         assert!((schedule.rate(9) - 1.0).abs() < 1e-12);
         assert!((schedule.rate(60) - 0.55).abs() < 1e-12);

@@ -1,0 +1,127 @@
+//! Pre-training of `mini` from nothing: first the VAE, then U-Net and text encoder on its latents.
+//!
+//! Pictures are drawn by `synth` and cropped from free photographs while training goes on. The
+//! VAE begins as the linear projection of its own width (its residual branches are zero), so
+//! every step is one beyond principal components.
+
+pub mod holes;
+mod pictures;
+pub mod repaired;
+mod unet;
+mod vae;
+mod vae_init;
+
+use std::path::PathBuf;
+
+use anomalysd_diffusion::checkpoint::native::save_single_file;
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+
+pub use pictures::Pictures;
+pub use unet::{Denoiser, UnetOptions};
+pub use vae::{VaeOptions, load_vae, vae_config};
+
+use crate::error::io;
+use crate::log::Progress;
+use crate::stage::Control;
+use crate::{Result, TrainError};
+
+/// What to train, on what and how long.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// Folder of checkpoints, log, sheets and the result.
+    pub out: PathBuf,
+    /// Folder of free photographs; drawn pictures alone without one.
+    pub photos: Option<PathBuf>,
+    /// Photos to measure on, never to train on.
+    pub probe: Option<PathBuf>,
+    /// Seed of weights, pictures, crops and noise.
+    pub seed: u64,
+    /// Continue from the newest checkpoints in `out`.
+    pub resume: bool,
+    /// Threads that each compute a part of a batch; 1 on a GPU.
+    pub workers: usize,
+    /// Steps between checkpoints.
+    pub checkpoint_every: u64,
+    /// Checkpoints kept per stage.
+    pub keep: usize,
+    /// Steps between sheets of pictures.
+    pub sheet_every: u64,
+    /// Steps between lines of the log.
+    pub log_every: u64,
+    /// U-Net weights of a checkpoint to begin with, under a fresh optimiser.
+    pub from: Option<PathBuf>,
+    /// The VAE.
+    pub vae: VaeOptions,
+    /// U-Net and text encoder.
+    pub unet: UnetOptions,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            out: PathBuf::from("pretrain"),
+            photos: None,
+            probe: None,
+            seed: 0,
+            resume: false,
+            workers: 2,
+            checkpoint_every: 200,
+            keep: 3,
+            sheet_every: 400,
+            log_every: 20,
+            from: None,
+            vae: VaeOptions::default(),
+            unet: UnetOptions::default(),
+        }
+    }
+}
+
+impl Options {
+    /// Checks every range.
+    ///
+    /// # Errors
+    /// The first option that is out of its range.
+    pub fn validate(&self) -> Result<()> {
+        if !(1..=1024).contains(&self.workers) {
+            return Err(option("workers", self.workers, "1 to 1024"));
+        }
+        self.vae.validate()?;
+        self.unet.validate()
+    }
+}
+
+/// An error for an option's value.
+pub(crate) fn option(
+    option: &'static str,
+    got: impl ToString,
+    expected: impl Into<String>,
+) -> TrainError {
+    TrainError::Option {
+        option,
+        got: got.to_string(),
+        expected: expected.into(),
+    }
+}
+
+/// Trains all stages on `device` (a plain one; automatic differentiation is added here).
+///
+/// # Errors
+/// Options, files, divergence, a stop by `progress`.
+pub fn run(
+    options: &Options,
+    device: &Device,
+    progress: &mut dyn FnMut(&Progress) -> Control,
+) -> Result<()> {
+    options.validate()?;
+    std::fs::create_dir_all(&options.out).map_err(io("create", &options.out))?;
+    let pictures = Pictures::open(options.photos.as_deref(), options.seed)?;
+    if options.vae.steps > 0 {
+        vae::train(options, &pictures, device, progress)?;
+    }
+    let (vae, ..) = load_vae(&options.out, device)?;
+    let model = unet::train(options, &pictures, &vae, device, progress)?;
+    let path = options.out.join("mini.safetensors");
+    Ok(save_single_file(&model.parts()?, &path)?)
+}

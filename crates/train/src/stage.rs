@@ -1,0 +1,223 @@
+//! The training loop that every stage shares.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anomalysd_diffusion::Result as ModelResult;
+use anomalysd_diffusion::weights::{HostTensor, load_state, save_state};
+use burn::module::Module;
+use burn::tensor::Device;
+
+use crate::checkpoint::{Checkpoint, Description};
+use crate::log::{Log, Progress};
+use crate::optimise::{Optimiser, OptimiserOptions};
+use crate::parallel::{PartLoss, Workers};
+use crate::prefetch::Prefetch;
+use crate::schedule::WarmupCosine;
+use crate::{Result, TrainError};
+
+/// Prefix of the trained weights in a checkpoint.
+const WEIGHTS: &str = "weights.";
+
+/// What the caller wants after a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Control {
+    /// Go on.
+    Continue,
+    /// Write a checkpoint and return [`TrainError::Stopped`].
+    Stop,
+}
+
+/// Where a stage begins.
+#[derive(Debug, Clone)]
+pub enum Start {
+    /// The module as it is, step 0.
+    Fresh,
+    /// The stage's newest checkpoint in the folder, with its optimiser; fresh where there is none.
+    Resume,
+}
+
+/// Numbers of one stage.
+#[derive(Debug, Clone)]
+pub struct Stage<'a> {
+    /// Its name, also of its checkpoints.
+    pub name: &'static str,
+    /// Folder of checkpoints, log and sheets.
+    pub folder: &'a Path,
+    /// Learning rate; its total is the number of steps.
+    pub schedule: WarmupCosine,
+    /// Samples per step.
+    pub batch: usize,
+    /// Threads that each compute a part of the batch.
+    pub workers: usize,
+    /// Steps between checkpoints.
+    pub checkpoint_every: u64,
+    /// Checkpoints kept.
+    pub keep: usize,
+    /// Steps between sheets of pictures with their evaluation.
+    pub sheet_every: u64,
+    /// Steps between lines of the log.
+    pub log_every: u64,
+    /// Constants of the optimiser.
+    pub optimiser: OptimiserOptions,
+    /// Names of the numbers that the loss reports.
+    pub reports: &'static [&'static str],
+    /// Stored in the checkpoints.
+    pub model: serde_json::Value,
+    /// Stored in the checkpoints.
+    pub options: serde_json::Value,
+}
+
+impl Stage<'_> {
+    /// Trains `module` and returns it on the plain device with the averaged weights.
+    ///
+    /// `sample(n)` makes the n-th sample, `loss` computes a part of a batch, `evaluate` gets the
+    /// averaged module every `sheet_every` steps and at the end, writes what it likes to the given
+    /// path and returns numbers for the log.
+    ///
+    /// # Errors
+    /// Divergence, files, a stop by `progress`.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "four functions define a stage; a struct of them would need as many type parameters"
+    )]
+    pub fn train<M, T>(
+        &self,
+        module: M,
+        device: &Device,
+        start: &Start,
+        sample: impl Fn(u64) -> T + Send + 'static,
+        loss: impl Fn(&M, Vec<T>) -> ModelResult<PartLoss> + Sync,
+        mut evaluate: impl FnMut(&M, &Path) -> Result<Vec<(&'static str, f64)>>,
+        progress: &mut dyn FnMut(&Progress) -> Control,
+    ) -> Result<M>
+    where
+        M: Module + Send + Sync,
+        T: Send + 'static,
+    {
+        let mut optimiser = Optimiser::new(self.optimiser.clone());
+        let mut module = module;
+        let mut step = 0;
+        if let Start::Resume = start
+            && let Some(checkpoint) = Checkpoint::newest(self.folder, self.name)?
+        {
+            step = checkpoint.description.step;
+            module = load_state(module, &checkpoint.below(WEIGHTS))?;
+            optimiser.restore(&checkpoint.tensors, step, device);
+        }
+        let mut log = Log::open(&self.folder.join("log.jsonl"))?;
+        let workers = Workers::new(self.workers);
+        let batches = Prefetch::start(step, self.batch, 4, sample);
+        let began = Instant::now();
+        while step < self.schedule.total {
+            let parts = split(
+                batches
+                    .next()
+                    .ok_or(TrainError::Worker { stage: self.name })?,
+                workers.count(),
+            );
+            let result = workers.gradients(self.name, &module, device, parts, &loss)?;
+            let rate = self.schedule.rate(step);
+            let (updated, norm) = optimiser.step(module, result.gradients, rate);
+            module = updated;
+            step += 1;
+            let last = step == self.schedule.total;
+            if !result.loss.is_finite() || !norm.is_finite() {
+                return Err(TrainError::Diverged {
+                    stage: self.name,
+                    step,
+                    value: result.loss,
+                });
+            }
+            let mut numbers = vec![("rate", rate), ("gradient_norm", norm)];
+            numbers.extend(
+                self.reports
+                    .iter()
+                    .zip(&result.report)
+                    .map(|(name, value)| (*name, f64::from(*value))),
+            );
+            let due = |every: u64| every > 0 && step.is_multiple_of(every) || last;
+            if due(self.sheet_every) {
+                let path = self.sheet(step);
+                numbers.extend(evaluate(&averaged(&module, &optimiser)?, &path)?);
+            }
+            let report = Progress {
+                stage: self.name,
+                step,
+                steps: self.schedule.total,
+                loss: result.loss,
+                numbers,
+                seconds: began.elapsed().as_secs_f64(),
+            };
+            if due(self.log_every) || due(self.sheet_every) {
+                log.write(&report)?;
+            }
+            let stop = progress(&report) == Control::Stop;
+            if due(self.checkpoint_every) || stop {
+                self.write(&module, &optimiser, step)?;
+            }
+            if stop && !last {
+                return Err(TrainError::Stopped {
+                    stage: self.name,
+                    step,
+                });
+            }
+        }
+        averaged(&module, &optimiser)
+    }
+
+    fn sheet(&self, step: u64) -> PathBuf {
+        self.folder.join(format!("{}-{step:08}.png", self.name))
+    }
+
+    fn write<M: Module>(&self, module: &M, optimiser: &Optimiser, step: u64) -> Result<PathBuf> {
+        let mut tensors = optimiser.state();
+        for (name, shape, values) in save_state(module)? {
+            tensors.insert(format!("{WEIGHTS}{name}"), HostTensor { shape, values });
+        }
+        let description = Description {
+            stage: self.name.to_owned(),
+            step,
+            model: self.model.clone(),
+            options: self.options.clone(),
+        };
+        Checkpoint {
+            description,
+            tensors,
+        }
+        .write(self.folder, self.keep)
+    }
+}
+
+/// The averaged weights of a checkpoint by name, or its plain ones where there is no average.
+pub fn best_weights(checkpoint: &Checkpoint) -> BTreeMap<String, HostTensor> {
+    let mut weights = checkpoint.below(WEIGHTS);
+    weights.extend(checkpoint.below("average."));
+    weights
+}
+
+/// The module on the plain device with the averaged weights.
+fn averaged<M: Module>(module: &M, optimiser: &Optimiser) -> Result<M> {
+    let plain = module.valid();
+    let mut weights: BTreeMap<_, _> = save_state(&plain)?
+        .into_iter()
+        .map(|(name, shape, values)| (name, HostTensor { shape, values }))
+        .collect();
+    weights.extend(optimiser.averaged());
+    Ok(load_state(plain, &weights)?)
+}
+
+/// Cuts a batch into at most `count` parts of nearly equal length.
+fn split<T>(batch: Vec<T>, count: usize) -> Vec<Vec<T>> {
+    let size = batch.len().div_ceil(count.max(1)).max(1);
+    let mut rest = batch.into_iter();
+    let mut parts = Vec::new();
+    loop {
+        let part: Vec<T> = rest.by_ref().take(size).collect();
+        if part.is_empty() {
+            return parts;
+        }
+        parts.push(part);
+    }
+}
