@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::{Outcome, command, setup};
+use crate::{Outcome, command, feature_network, setup};
 
 /// Fetches, builds, judges the sample photos, and names what it wrote.
 ///
@@ -12,6 +12,7 @@ use crate::{Outcome, command, setup};
 /// The first step that fails, in one sentence.
 pub fn run(root: &Path) -> Outcome {
     setup::native(Duration::from_secs(600))?;
+    feature_network::ensure(root, Duration::from_secs(600))?;
     command::run(
         Command::new("cargo").current_dir(root).args([
             "build",

@@ -5,6 +5,7 @@
 
 mod command;
 mod demo;
+mod feature_network;
 mod layers;
 mod setup;
 mod stages;
@@ -39,14 +40,12 @@ enum Chore {
         #[arg(long)]
         only: Option<String>,
     },
+    /// Fetch and convert the feature network.
+    FeatureNetwork,
     /// Check that no crate imports upward.
     Layers,
     /// Compile the libraries of the browser build for wasm32.
-    Wasm {
-        /// Also run a wasm module in headless Chromium and compare it with the native CPU.
-        #[arg(long)]
-        prove: bool,
-    },
+    Wasm,
 }
 
 fn main() -> ExitCode {
@@ -54,10 +53,11 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().chore {
         Chore::Demo => demo::run(&root),
         Chore::Test { only } => test::run(&root, only.as_deref()),
-        Chore::Layers => layers::check(&root),
-        Chore::Wasm { prove } => {
-            wasm::check(&root).and_then(|()| if prove { wasm::prove(&root) } else { Ok(()) })
+        Chore::FeatureNetwork => {
+            feature_network::ensure(&root, std::time::Duration::from_secs(600))
         }
+        Chore::Layers => layers::check(&root),
+        Chore::Wasm => wasm::check(&root),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

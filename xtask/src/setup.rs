@@ -40,6 +40,14 @@ pub fn wasm(limit: Duration) -> Outcome {
     install(WASM_PACKAGES, limit)
 }
 
+/// Installs Python's package client.
+///
+/// # Errors
+/// When it is missing and cannot be installed.
+pub fn package_client(limit: Duration) -> Outcome {
+    install(&[("/usr/bin/pip3", "python3-pip")], limit)
+}
+
 fn install(packages: &[(&str, &str)], limit: Duration) -> Outcome {
     let missing: Vec<&str> = packages
         .iter()

@@ -5,7 +5,14 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::stages::{self, Stage};
-use crate::{Outcome, command, layers, setup, wasm};
+use crate::{Outcome, command, feature_network, layers, setup, wasm};
+
+/// A cargo command on this workspace's own chores.
+fn chores(root: &Path, arguments: &[&str], limit: Duration) -> Outcome {
+    let mut command = Command::new("cargo");
+    command.current_dir(root.join("xtask")).args(arguments);
+    command::run(&mut command, limit)
+}
 
 /// Runs all stages, or those whose name contains `only`.
 ///
@@ -37,8 +44,12 @@ pub fn run(root: &Path, only: Option<&str>) -> Outcome {
                 limit,
             )
         }),
+        Stage::new("feature network", 10, |limit| {
+            feature_network::ensure(root, limit)
+        }),
         Stage::new("format", 2, |limit| {
-            cargo(&["fmt", "--all", "--check"], limit)
+            cargo(&["fmt", "--all", "--check"], limit)?;
+            chores(root, &["fmt", "--check"], limit)
         }),
         Stage::new("layers", 2, |_| layers::check(root)),
         Stage::new("clippy", 15, |limit| {
@@ -79,6 +90,9 @@ pub fn run(root: &Path, only: Option<&str>) -> Outcome {
                 ],
                 limit,
             )
+        }),
+        Stage::new("chores", 5, |limit| {
+            chores(root, &["test", "--locked"], limit)
         }),
         Stage::new("wasm32", 15, |limit| wasm::check_within(root, limit)),
     ];

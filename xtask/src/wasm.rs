@@ -84,11 +84,3 @@ fn rustup_has_target() -> bool {
         .status();
     add.is_ok_and(|status| status.success())
 }
-
-/// Runs a wasm module in headless Chromium and compares it with the native CPU.
-///
-/// # Errors
-/// When Chromium cannot be had or the results differ.
-pub fn prove(_root: &Path) -> Outcome {
-    Err("the browser proof is not part of this build".into())
-}
