@@ -1,4 +1,9 @@
 //! Readers for inspection data sets, k-shot draws, and synthetic parts with defects.
 
+pub mod draws;
+mod error;
+pub mod folder;
 pub mod rng;
 pub mod synth;
+
+pub use error::DatasetError;
