@@ -12,7 +12,7 @@ mod filter;
 mod foreground;
 mod morphology;
 mod pad;
-mod parallel;
+pub mod parallel;
 pub mod render;
 mod resize;
 
