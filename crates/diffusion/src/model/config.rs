@@ -51,6 +51,8 @@ pub struct ModelConfig {
     pub reference_latents: bool,
     /// Self-attentions over more tokens do without references.
     pub reference_max_tokens: usize,
+    /// Steps that suit the model in fast mode, where it has an opinion.
+    pub inference_steps: Option<usize>,
 }
 
 impl Default for ModelConfig {
@@ -66,6 +68,7 @@ impl Default for ModelConfig {
             reference_bias: 0.0,
             reference_latents: false,
             reference_max_tokens: 1024,
+            inference_steps: None,
         }
     }
 }

@@ -390,6 +390,7 @@ fn model(
         reference_bias: 0.0,
         reference_latents: true,
         reference_max_tokens: REFERENCE_TOKENS,
+        inference_steps: Some(4),
     };
     Ok(InpaintModel::from_networks(
         denoiser.unet.clone(),
