@@ -17,6 +17,12 @@ pub enum DetectError {
     /// The diffusion model or what was fed to it.
     #[error(transparent)]
     Diffusion(#[from] anomalysd_diffusion::DiffusionError),
+    /// The weights of a feature network do not fit.
+    #[error("feature network: {reason}")]
+    FeatureWeights {
+        /// What is wrong, in words.
+        reason: String,
+    },
     /// The caller asked to stop.
     #[error("cancelled")]
     Cancelled,

@@ -1,0 +1,14 @@
+//! Says whether the feature network is there to be compiled in. A bare build without it works and
+//! uses the features of the model's own encoder.
+
+fn main() {
+    println!("cargo::rustc-check-cfg=cfg(embedded_feature_network)");
+    // The folder, not the file: a missing file would make every build start over.
+    println!("cargo::rerun-if-changed=assets");
+    println!("cargo::rerun-if-changed=build.rs");
+    // In the browser the network is a file beside the module, never inside it.
+    let native = std::env::var("CARGO_CFG_TARGET_FAMILY").is_ok_and(|family| family != "wasm");
+    if native && std::path::Path::new("assets/efficientnet-lite0.safetensors").is_file() {
+        println!("cargo::rustc-cfg=embedded_feature_network");
+    }
+}
