@@ -3,32 +3,14 @@
 pub mod control;
 pub mod cost;
 pub mod error;
-/// Placeholder of the contract's types until `features/` is there: replace these lines by `pub mod features;`.
-#[allow(missing_docs, async_fn_in_trait)]
-pub mod features {
-    #[derive(Debug, Clone)]
-    pub struct Layer {
-        pub channels: usize,
-        pub height: usize,
-        pub width: usize,
-        pub data: Vec<f32>,
-    }
-    #[derive(Debug, Clone)]
-    pub struct FeatureLayers {
-        pub layers: Vec<Layer>,
-    }
-    pub trait FeatureNetwork {
-        fn name(&self) -> &str;
-        fn fingerprint(&self) -> String;
-        async fn extract(
-            &self,
-            photo: &anomalysd_imaging::Photo,
-        ) -> Result<FeatureLayers, crate::DetectError>;
-    }
-}
+pub mod features;
 pub mod masks;
 pub mod options;
+pub mod pipeline;
+pub mod prompts;
+pub mod prototypes;
 pub mod repaint;
 pub mod score;
+pub mod verdict;
 
 pub use error::DetectError;

@@ -1,17 +1,18 @@
 //! Painting the passes of a photo and measuring how far each repair is from it.
 
-use anomalysd_imaging::{Map, Photo};
+use anomalysd_imaging::{Map, Mask, Photo, hysteresis, resize_bilinear_map};
 
+use super::Detector;
 use super::subject::Subject;
 use super::timings::Meter;
-use super::{Detector, ReadyRepair};
 use crate::DetectError;
 use crate::control::Stage;
 use crate::features::FeatureNetwork;
-use crate::masks::{Pass, Scale, ScalePlan};
+use crate::masks::{MaskPlan, Pass, Scale, guided_pass, top_cores};
 use crate::options::Compare;
+use crate::prototypes::{Descriptors, PrototypeMaps, Prototypes};
 use crate::repaint::{
-    PaintRequest, Prompt, Repair, blend_weights, colour_drift, composite, partial_timesteps,
+    Contexts, Latents, PaintRequest, Prompt, Repair, blend_weights, colour_drift, composite,
 };
 use crate::score::{merge_cores, pass_distance};
 
@@ -24,8 +25,6 @@ pub struct PassResult {
     pub repaired: Photo,
     /// d(u) on the photo's pixels; it counts in the cores alone.
     pub distance: Map,
-    /// Colour added to what was painted, per channel.
-    pub drift: [f32; 3],
 }
 
 /// One scale, measured.
@@ -39,62 +38,212 @@ pub struct ScaleResult {
     pub passes: Vec<PassResult>,
 }
 
+/// The guided pass, measured.
+#[derive(Debug, Clone)]
+pub struct GuidedResult {
+    /// Pixels that are scored.
+    pub cores: Mask,
+    /// D_pg(u); it counts in the cores alone.
+    pub map: Map,
+    /// The repaired photo.
+    pub repaired: Photo,
+}
+
+/// What was measured on one photo, before anything is normalised.
+#[derive(Debug, Clone)]
+pub struct Measurement {
+    /// The photo as it was judged, resized.
+    pub photo: Photo,
+    /// Distances from the prototypes, per feature cell.
+    pub prototypes: PrototypeMaps,
+    /// q(u) on the photo's pixels.
+    pub q: Map,
+    /// One per scale; empty without a model.
+    pub scales: Vec<ScaleResult>,
+    /// Absent where nothing looked suspicious, or without a model.
+    pub guided: Option<GuidedResult>,
+}
+
+/// Where the cores of the guided pass come from.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Guide {
+    /// Seeds above the first quantile of good photos' q, grown to the second.
+    Quantiles(f32, f32),
+    /// The cells with the highest q, so that good photos have cores, too.
+    Forced,
+}
+
+/// What a photo is measured against: some good photos of its class.
+pub(super) struct Context<'a, R: Repair> {
+    pub prototypes: &'a Prototypes,
+    /// Good photos' descriptors, in the order of the class's latents.
+    pub good: Vec<&'a Descriptors>,
+    pub class: Option<R::Class>,
+    pub guide: Guide,
+}
+
 impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
-    /// Units of work of some passes: masked encode, steps, decode, features.
-    pub(super) fn work(&self, scale: Scale, passes: usize) -> usize {
-        let strength = self.strength(scale);
-        let timesteps = partial_timesteps(strength, self.inference_steps, self.train_timesteps);
-        passes * (timesteps.len() + 3)
+    /// A class made ready on the device; `None` without a model.
+    pub(super) async fn ready(
+        &self,
+        contexts: Option<&Contexts>,
+        good: &[Latents],
+    ) -> Result<Option<R::Class>, DetectError> {
+        match (self.repair, contexts) {
+            (Some(repair), Some(contexts)) => {
+                let good = &good[..self.references(good.len())];
+                Ok(Some(repair.class(contexts, good).await?))
+            }
+            _ => Ok(None),
+        }
     }
 
-    /// Paints and measures one scale.
-    pub(super) async fn measure_scale(
+    /// Units of work of one photo.
+    pub(super) fn work(&self, width: usize, height: usize) -> usize {
+        let Some(repair) = self.repair else { return 2 };
+        let (factor, multiple) = self
+            .traits
+            .as_ref()
+            .map_or((8, 8), |traits| (traits.factor, traits.multiple));
+        let frame = crate::masks::Frame {
+            width,
+            height,
+            factor,
+            multiple,
+        };
+        let steps = |scale| repair.steps(self.strength(scale), self.inference_steps());
+        let guided = if self.options.masks.guided {
+            steps(Scale::Guided) + 3
+        } else {
+            0
+        };
+        let scales = self.plan(&frame).scales;
+        let passes: usize = scales
+            .iter()
+            .map(|scale| scale.passes.len() * (steps(Scale::Grid(scale.n_cells)) + 3))
+            .sum();
+        5 + guided + passes
+    }
+
+    fn plan(&self, frame: &crate::masks::Frame) -> MaskPlan {
+        let options = &self.options;
+        MaskPlan::new(frame, &options.scales(), options.mode, &options.masks)
+    }
+
+    /// Measures a photo that was made ready.
+    pub(super) async fn measure(
         &self,
-        subject: &Subject<R>,
-        ready: &ReadyRepair<R>,
-        plan: &ScalePlan,
-        finest: bool,
+        subject: &Subject<R::Scene>,
+        context: &Context<'_, R>,
         meter: &Meter<'_>,
-    ) -> Result<ScaleResult, DetectError> {
-        let prompt = if finest { Prompt::Detail } else { Prompt::Both };
-        let mut results = self.measure_passes(subject, ready, &plan.passes, prompt, meter).await?;
-        let pairs = results.iter().map(|result| (&result.pass, &result.distance));
-        let map = merge_cores(pairs, subject.photo.width, subject.photo.height);
-        if !self.keep_intermediates {
-            results.clear();
+    ) -> Result<Measurement, DetectError> {
+        let prototypes = context.prototypes.distances(&subject.descriptors);
+        meter.tick(Stage::Prototypes, 1)?;
+        let (width, height) = (subject.photo.width, subject.photo.height);
+        let q = resize_bilinear_map(&prototypes.q, width, height);
+        let (mut scales, mut guided) = (Vec::new(), None);
+        if let Some(class) = &context.class {
+            let best = best_reference(&subject.descriptors, &context.good);
+            let plan = self.plan(&subject.frame);
+            let finest = plan.scales.iter().map(|scale| scale.n_cells).max();
+            for scale in &plan.scales {
+                let prompt = if Some(scale.n_cells) == finest {
+                    Prompt::Detail
+                } else {
+                    Prompt::Both
+                };
+                let results = self
+                    .passes(subject, class, &scale.passes, prompt, best, meter)
+                    .await?;
+                let pairs = results
+                    .iter()
+                    .map(|result| (&result.pass, &result.distance));
+                let map = merge_cores(pairs, width, height);
+                let passes = if self.keep_intermediates {
+                    results
+                } else {
+                    Vec::new()
+                };
+                scales.push(ScaleResult {
+                    n_cells: scale.n_cells,
+                    map,
+                    passes,
+                });
+            }
+            if let Some(pass) = self.guided(subject, &prototypes.q, context.guide) {
+                let passes = std::slice::from_ref(&pass);
+                let results = self
+                    .passes(subject, class, passes, Prompt::Detail, best, meter)
+                    .await?;
+                guided = results.into_iter().next().map(|result| GuidedResult {
+                    cores: result.pass.cores,
+                    map: result.distance,
+                    repaired: result.repaired,
+                });
+            }
         }
-        Ok(ScaleResult { n_cells: plan.n_cells, map, passes: results })
+        let photo = subject.photo.clone();
+        Ok(Measurement {
+            photo,
+            prototypes,
+            q,
+            scales,
+            guided,
+        })
+    }
+
+    /// The guided pass, if anything looks suspicious.
+    fn guided(&self, subject: &Subject<R::Scene>, q: &Map, guide: Guide) -> Option<Pass> {
+        let options = &self.options.masks;
+        if !options.guided {
+            return None;
+        }
+        let cells = match guide {
+            Guide::Forced => top_cores(&q.data, q.width, q.height, options.forced_share),
+            Guide::Quantiles(seed, grow) => {
+                let cells = hysteresis(q, seed, grow);
+                if cells.count() as f32 > options.max_share * cells.data.len() as f32 {
+                    top_cores(&q.data, q.width, q.height, options.max_share)
+                } else {
+                    cells
+                }
+            }
+        };
+        guided_pass(&subject.frame, &cells, options.halo)
     }
 
     /// Paints and measures passes of one scale, a memory budget's worth at a time.
-    pub(super) async fn measure_passes(
+    async fn passes(
         &self,
-        subject: &Subject<R>,
-        ready: &ReadyRepair<R>,
+        subject: &Subject<R::Scene>,
+        class: &R::Class,
         passes: &[Pass],
         prompt: Prompt,
+        best_reference: Option<usize>,
         meter: &Meter<'_>,
     ) -> Result<Vec<PassResult>, DetectError> {
-        let (Some(repair), Some(scene)) = (self.repair, &subject.scene) else {
-            return Err(DetectError::NoModel);
+        let (Some(repair), Some(scene), Some(first)) =
+            (self.repair, &subject.scene, passes.first())
+        else {
+            return Ok(Vec::new());
         };
-        let Some(first) = passes.first() else { return Ok(Vec::new()) };
-        let batch = repair.batch_size(scene, self.options.memory.mib).max(1);
+        let memory_mib = self.options.memory.mib;
         let tick = |stage, passes| meter.tick(stage, passes);
         let mut results = Vec::with_capacity(passes.len());
-        for passes in passes.chunks(batch) {
+        for passes in passes.chunks(repair.batch_size(scene, memory_mib).max(1)) {
             let request = PaintRequest {
                 passes,
                 strength: self.strength(first.scale),
-                inference_steps: self.inference_steps,
+                inference_steps: self.inference_steps(),
                 guidance_scale: self.options.repair.guidance_scale,
                 seed: self.options.seed,
                 prompt,
-                best_reference: ready.best_reference(subject),
+                best_reference: best_reference.filter(|index| *index < self.references(usize::MAX)),
+                memory_mib,
             };
-            let painted = repair.paint(scene, &ready.class, &request, &tick).await?;
+            let painted = repair.paint(scene, class, &request, &tick).await?;
             for (pass, painted) in passes.iter().zip(painted) {
-                results.push(self.measure(subject, pass, &painted).await?);
+                results.push(self.compare(subject, pass, &painted).await?);
                 meter.tick(Stage::Features, 1)?;
             }
         }
@@ -102,30 +251,31 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
     }
 
     /// Composites what was painted and measures its distance.
-    async fn measure(
+    async fn compare(
         &self,
-        subject: &Subject<R>,
+        subject: &Subject<R::Scene>,
         pass: &Pass,
         painted: &Photo,
     ) -> Result<PassResult, DetectError> {
-        if painted.data.iter().any(|value| !value.is_finite()) {
-            return Err(DetectError::NotFinite { what: "a repaired photo" });
-        }
         let weights = blend_weights(pass, self.options.masks.halo * subject.frame.factor);
-        let original = &subject.compared;
-        let drift = colour_drift(&original.photo, painted, &pass.hidden, &self.options.repair);
-        let repaired = composite(&original.photo, painted, &weights, drift);
-        let layers = self.features.extract(&repaired).await?;
+        let (original, original_layers) = &subject.compared;
+        let drift = colour_drift(original, painted, &pass.hidden, &self.options.repair);
+        let compared = composite(original, painted, &weights, drift);
+        let layers = self.features.extract(&compared).await?;
         let distance = pass_distance(
-            (&original.photo, &original.layers),
-            (&repaired, &layers),
+            (original, original_layers),
+            (&compared, &layers),
             &self.options.score,
         );
         let repaired = match self.options.repair.compare {
-            Compare::Photo => repaired,
+            Compare::Photo => compared,
             Compare::Roundtrip => composite(&subject.photo, painted, &weights, drift),
         };
-        Ok(PassResult { pass: pass.clone(), repaired, distance, drift })
+        Ok(PassResult {
+            pass: pass.clone(),
+            repaired,
+            distance,
+        })
     }
 
     /// λ of a scale.
@@ -135,4 +285,24 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
             Scale::Guided => self.options.repair.guided_strength,
         }
     }
+}
+
+/// The good photo that is most alike, place by place; `None` without one.
+fn best_reference(photo: &Descriptors, good: &[&Descriptors]) -> Option<usize> {
+    let distance = |other: &Descriptors| -> f32 {
+        let pairs = photo.data.iter().zip(&other.data);
+        pairs.map(|(a, b)| (a - b) * (a - b)).sum()
+    };
+    // Photos of another shape cannot be laid over each other; they come last.
+    let fits = |other: &Descriptors| (photo.width, photo.height) == (other.width, other.height);
+    (0..good.len()).min_by(|&a, &b| {
+        let rank = |index: usize| {
+            if fits(good[index]) {
+                distance(good[index])
+            } else {
+                f32::INFINITY
+            }
+        };
+        rank(a).total_cmp(&rank(b))
+    })
 }

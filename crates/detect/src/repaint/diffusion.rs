@@ -159,7 +159,7 @@ impl Repair for DiffusionRepair<'_> {
             factor,
             multiple: factor << (levels - 1),
             size: Some(model.config.image_size),
-            inference_steps: None,
+            inference_steps: model.config.inference_steps,
             references_by_default: model.config.reference_trained,
         }
     }

@@ -8,7 +8,7 @@ mod composite;
 mod diffusion;
 mod ready;
 mod repair;
-mod transfer;
+pub(crate) mod transfer;
 
 pub use composite::{blend_weights, colour_drift, composite};
 pub use diffusion::DiffusionRepair;

@@ -7,13 +7,13 @@ use super::Latents;
 use crate::DetectError;
 
 /// Photos of one size as `[batch, 3, H, W]`, 0..1.
-pub(super) fn upload_photo(photo: &Photo, device: &Device) -> Tensor<4> {
+pub(crate) fn upload_photo(photo: &Photo, device: &Device) -> Tensor<4> {
     let data = TensorData::new(photo.data.clone(), [1, 3, photo.height, photo.width]);
     Tensor::from_data(data, device)
 }
 
 /// Masks of one size as `[batch, 1, H, W]`, 1 where set.
-pub(super) fn upload_masks(masks: &[Mask], device: &Device) -> Tensor<4> {
+pub(crate) fn upload_masks(masks: &[Mask], device: &Device) -> Tensor<4> {
     let [width, height] = masks
         .first()
         .map_or([0, 0], |mask| [mask.width, mask.height]);
@@ -26,7 +26,7 @@ pub(super) fn upload_masks(masks: &[Mask], device: &Device) -> Tensor<4> {
 }
 
 /// Latents as `[1, C, h, w]`, resized bilinearly where they are of another size.
-pub(super) fn upload_latents(
+pub(crate) fn upload_latents(
     latents: &Latents,
     width: usize,
     height: usize,
@@ -53,7 +53,7 @@ pub(super) fn upload_latents(
 }
 
 /// A tensor's numbers, all finite.
-pub(super) async fn download<const D: usize>(
+pub(crate) async fn download<const D: usize>(
     tensor: Tensor<D>,
     what: &'static str,
 ) -> Result<Vec<f32>, DetectError> {
@@ -73,7 +73,7 @@ pub(super) async fn download<const D: usize>(
 }
 
 /// The upper left `width` × `height` pixels of `[batch, 3, H, W]`, one photo each.
-pub(super) async fn download_photos(
+pub(crate) async fn download_photos(
     tensor: Tensor<4>,
     width: usize,
     height: usize,
@@ -89,7 +89,7 @@ pub(super) async fn download_photos(
 }
 
 /// `[1, …]` repeated for a batch.
-pub(super) fn repeat<const D: usize>(tensor: &Tensor<D>, batch: usize) -> Tensor<D> {
+pub(crate) fn repeat<const D: usize>(tensor: &Tensor<D>, batch: usize) -> Tensor<D> {
     let mut shape = tensor.dims();
     shape[0] = batch;
     tensor.clone().expand(shape)

@@ -1,0 +1,172 @@
+//! Judging one photo.
+
+use std::collections::BTreeMap;
+
+use anomalysd_imaging::{Map, Photo};
+
+use super::measure::{Context, Guide, Measurement};
+use super::timings::Meter;
+use super::{ClassModel, Detector};
+use crate::DetectError;
+use crate::control::{Control, Stage};
+use crate::features::FeatureNetwork;
+use crate::options::ScoreOptions;
+use crate::prototypes::grid_of;
+use crate::repaint::Repair;
+use crate::score::{ClassNormalisers, fuse, guided_map, mean_over_scales, photo_score};
+use crate::verdict::{Region, Verdict, regions};
+
+/// A measurement, normalised and fused.
+#[derive(Debug, Clone)]
+pub struct Scored {
+    /// q̃: features alone.
+    pub features: Map,
+    /// D̃_n by cells per side.
+    pub scales: BTreeMap<usize, Map>,
+    /// S_ms; absent without a model.
+    pub multi_scale: Option<Map>,
+    /// g.
+    pub guided: Map,
+    /// S, blurred.
+    pub map: Map,
+    /// The photo's score.
+    pub score: f32,
+}
+
+/// A judged photo.
+#[derive(Debug, Clone)]
+pub struct Detection {
+    /// The photo's score; 1 is about the top of normal.
+    pub score: f32,
+    /// The score above which it is suspect.
+    pub threshold: f32,
+    /// What it comes to.
+    pub verdict: Verdict,
+    /// P(a good photo scores at least this); `None` where the calibration supports none.
+    pub p_value: Option<f32>,
+    /// Where it differs, by falling peak.
+    pub regions: Vec<Region>,
+    /// How it should look.
+    pub repaired: Photo,
+    /// Everything measured.
+    pub measurement: Measurement,
+    /// Everything normalised and fused.
+    pub scored: Scored,
+    /// Milliseconds by stage, by the caller's clock.
+    pub timings: BTreeMap<Stage, f64>,
+}
+
+impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
+    /// Judges a photo against a class.
+    ///
+    /// # Errors
+    /// The networks' own; a stop by the caller.
+    pub async fn detect(
+        &self,
+        class: &ClassModel,
+        photo: &Photo,
+        control: &Control<'_>,
+    ) -> Result<Detection, DetectError> {
+        let mut detections = self
+            .detect_all(class, std::slice::from_ref(photo), control)
+            .await?;
+        detections.pop().ok_or(DetectError::NoGoodPhotos)
+    }
+
+    /// Judges several photos of one class; what belongs to the class is made ready once.
+    ///
+    /// # Errors
+    /// As [`Self::detect`].
+    pub async fn detect_all(
+        &self,
+        class: &ClassModel,
+        photos: &[Photo],
+        control: &Control<'_>,
+    ) -> Result<Vec<Detection>, DetectError> {
+        let context = Context {
+            prototypes: &class.prototypes,
+            good: class.good.iter().collect(),
+            class: self.ready(class.contexts.as_ref(), &class.latents).await?,
+            guide: Guide::Quantiles(class.guide.0, class.guide.1),
+        };
+        let mut detections = Vec::with_capacity(photos.len());
+        for (index, photo) in photos.iter().enumerate() {
+            let meter = Meter::new(control, index, photos.len());
+            let photo = self.resized(photo);
+            meter.expect(self.work(photo.width, photo.height));
+            let subject = self.open(photo, false, &meter).await?;
+            let measurement = self.measure(&subject, &context, &meter).await?;
+            detections.push(self.judge(class, measurement, &meter)?);
+        }
+        Ok(detections)
+    }
+
+    fn judge(
+        &self,
+        class: &ClassModel,
+        measurement: Measurement,
+        meter: &Meter<'_>,
+    ) -> Result<Detection, DetectError> {
+        let photo = &measurement.photo;
+        let grid = grid_of(photo.width, photo.height, self.options.features.grid);
+        let scored = score(&measurement, &class.normalisers, grid, &self.options.score);
+        let calibration = &class.calibration;
+        let verdict = calibration.verdict(scored.score);
+        let repaired = measurement
+            .guided
+            .as_ref()
+            .map_or_else(|| photo.clone(), |guided| guided.repaired.clone());
+        let regions = regions(&scored.map, calibration, verdict);
+        meter.tick(Stage::Fuse, 1)?;
+        Ok(Detection {
+            score: scored.score,
+            threshold: calibration.threshold,
+            verdict,
+            p_value: calibration.p_value(scored.score),
+            regions,
+            repaired,
+            scored,
+            timings: meter.spent(),
+            measurement,
+        })
+    }
+}
+
+/// Normalises and fuses a measurement.
+pub(super) fn score(
+    measurement: &Measurement,
+    normalisers: &ClassNormalisers,
+    (columns, rows): (usize, usize),
+    options: &ScoreOptions,
+) -> Scored {
+    let features = normalisers.features.apply(&measurement.q, options);
+    let scales: BTreeMap<usize, Map> = measurement
+        .scales
+        .iter()
+        .filter_map(|scale| {
+            let normaliser = normalisers.scales.get(&scale.n_cells)?;
+            Some((scale.n_cells, normaliser.apply(&scale.map, options)))
+        })
+        .collect();
+    let maps: Vec<Map> = scales.values().cloned().collect();
+    let multi_scale = mean_over_scales(&maps, options.mean_exponent);
+    let repaired = measurement
+        .guided
+        .as_ref()
+        .zip(normalisers.guided.as_ref())
+        .map(|(guided, normaliser)| (&guided.cores, normaliser.apply(&guided.map, options)));
+    let guided = guided_map(
+        &features,
+        repaired.as_ref().map(|(cores, map)| (*cores, map)),
+    );
+    let map = fuse(multi_scale.as_ref(), &guided, options).map;
+    let score = photo_score(&map, columns, rows, options);
+    Scored {
+        features,
+        scales,
+        multi_scale,
+        guided,
+        map,
+        score,
+    }
+}

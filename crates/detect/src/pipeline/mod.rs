@@ -1,0 +1,99 @@
+//! The whole method: fit a class on its good photos, judge a photo.
+//!
+//! Asynchronous, cancellable, with progress; no file system, no clock, no global state. The same
+//! code runs natively, in the browser and in the tests.
+
+mod detect;
+mod fit;
+mod measure;
+mod subject;
+mod timings;
+mod views;
+
+pub use detect::{Detection, Scored};
+pub use fit::ClassModel;
+pub use measure::{GuidedResult, Measurement, PassResult, ScaleResult};
+
+use anomalysd_imaging::Photo;
+
+use crate::DetectError;
+use crate::features::FeatureNetwork;
+use crate::options::DetectOptions;
+use crate::repaint::{Repair, RepairTraits};
+
+/// Judges photos with a repair (or none: features alone) and a feature network.
+#[derive(Debug)]
+pub struct Detector<'a, R, F> {
+    repair: Option<&'a R>,
+    features: &'a F,
+    options: DetectOptions,
+    traits: Option<RepairTraits>,
+    keep_intermediates: bool,
+}
+
+impl<'a, R: Repair, F: FeatureNetwork> Detector<'a, R, F> {
+    /// A detector; without a `repair` only features are compared.
+    ///
+    /// # Errors
+    /// Options out of their range.
+    pub fn new(
+        repair: Option<&'a R>,
+        features: &'a F,
+        options: DetectOptions,
+    ) -> Result<Self, DetectError> {
+        options.validate()?;
+        Ok(Self {
+            repair,
+            features,
+            options,
+            traits: repair.map(Repair::traits),
+            keep_intermediates: false,
+        })
+    }
+
+    /// Keeps the repair of every pass in the measurements.
+    #[must_use]
+    pub fn keeping_intermediates(mut self) -> Self {
+        self.keep_intermediates = true;
+        self
+    }
+
+    /// The options.
+    pub fn options(&self) -> &DetectOptions {
+        &self.options
+    }
+
+    /// The photo at the size that this detector works at: longer side as the options or the model
+    /// say, aspect kept.
+    pub fn resized(&self, photo: &Photo) -> Photo {
+        let longer = self
+            .options
+            .longer_side(self.traits.as_ref().and_then(|traits| traits.size));
+        let (width, height) = anomalysd_imaging::fit_longer_side(photo.width, photo.height, longer);
+        anomalysd_imaging::resize_lanczos(photo, width, height)
+    }
+
+    fn inference_steps(&self) -> usize {
+        let own = self
+            .traits
+            .as_ref()
+            .and_then(|traits| traits.inference_steps);
+        self.options.inference_steps(own)
+    }
+
+    /// How many good photos become context.
+    fn references(&self, good: usize) -> usize {
+        let by_default = self
+            .traits
+            .as_ref()
+            .is_some_and(|traits| traits.references_by_default);
+        self.options
+            .repair
+            .references
+            .unwrap_or(if by_default { good } else { 0 })
+            .min(good)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,86 @@
+//! A photo made ready: everything about it that all passes share, computed once.
+
+use anomalysd_imaging::Photo;
+
+use super::Detector;
+use super::timings::Meter;
+use crate::DetectError;
+use crate::control::Stage;
+use crate::features::{FeatureLayers, FeatureNetwork};
+use crate::masks::Frame;
+use crate::options::Compare;
+use crate::prototypes::{Descriptors, describe, grid_of};
+use crate::repaint::{Latents, Repair};
+
+/// A resized photo with its features and, with a model, its latents.
+pub(super) struct Subject<S> {
+    pub photo: Photo,
+    pub frame: Frame,
+    pub descriptors: Descriptors,
+    pub scene: Option<S>,
+    /// What repairs are compared with: the photo itself or `dec(enc(x))`, and its features.
+    pub compared: (Photo, FeatureLayers),
+    /// `enc(x)` on the host, where it may serve as a reference.
+    pub latents: Option<Latents>,
+}
+
+impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
+    /// Makes a photo of the detector's own size ready.
+    pub(super) async fn open(
+        &self,
+        photo: Photo,
+        keep_latents: bool,
+        meter: &Meter<'_>,
+    ) -> Result<Subject<R::Scene>, DetectError> {
+        let layers = self.features.extract(&photo).await?;
+        let (columns, rows) = grid_of(photo.width, photo.height, self.options.features.grid);
+        let descriptors = describe(&layers, columns, rows);
+        meter.tick(Stage::Features, 1)?;
+        let (factor, multiple) = self
+            .traits
+            .as_ref()
+            .map_or((8, 8), |traits| (traits.factor, traits.multiple));
+        let frame = Frame {
+            width: photo.width,
+            height: photo.height,
+            factor,
+            multiple,
+        };
+        let Some(repair) = self.repair else {
+            let compared = (photo.clone(), layers);
+            return Ok(Subject {
+                photo,
+                frame,
+                descriptors,
+                scene: None,
+                compared,
+                latents: None,
+            });
+        };
+        let scene = repair.open(&photo).await?;
+        let latents = if keep_latents {
+            Some(repair.latents(&scene).await?)
+        } else {
+            None
+        };
+        meter.tick(Stage::Encode, 1)?;
+        let compared = match self.options.repair.compare {
+            Compare::Photo => (photo.clone(), layers),
+            Compare::Roundtrip => {
+                let back = repair.round_trip(&scene).await?;
+                meter.tick(Stage::Decode, 1)?;
+                let layers = self.features.extract(&back).await?;
+                meter.tick(Stage::Features, 1)?;
+                (back, layers)
+            }
+        };
+        Ok(Subject {
+            photo,
+            frame,
+            descriptors,
+            scene: Some(scene),
+            compared,
+            latents,
+        })
+    }
+}

@@ -1,0 +1,246 @@
+//! Properties 1, 5, 11 and 12 of the method's list, with an oracle repair in place of the model.
+
+use anomalysd_imaging::Photo;
+
+use super::*;
+use crate::DetectError;
+use crate::control::{Control, Stage};
+use crate::features::{FeatureLayers, FeatureNetwork, Layer};
+use crate::prompts::Prompts;
+use crate::repaint::{Contexts, Latents, PaintRequest, Tick};
+
+/// Colours averaged over 4×4 pixels, and their differences to the right and below.
+struct Colours;
+
+impl FeatureNetwork for Colours {
+    fn name(&self) -> &str {
+        "colours"
+    }
+
+    fn fingerprint(&self) -> String {
+        "colours".into()
+    }
+
+    async fn extract(&self, photo: &Photo) -> Result<FeatureLayers, DetectError> {
+        let (width, height) = (photo.width.div_ceil(4), photo.height.div_ceil(4));
+        let mut data = vec![0.0; 4 * width * height];
+        for y in 0..height {
+            for x in 0..width {
+                let at = |dx: usize, dy: usize| {
+                    photo.pixel(
+                        (4 * x + dx).min(photo.width - 1),
+                        (4 * y + dy).min(photo.height - 1),
+                    )
+                };
+                for dy in 0..4 {
+                    for dx in 0..4 {
+                        for (channel, value) in at(dx, dy).into_iter().enumerate() {
+                            data[(channel * height + y) * width + x] += value / 16.0;
+                        }
+                    }
+                }
+                data[(3 * height + y) * width + x] = 0.2;
+            }
+        }
+        Ok(FeatureLayers {
+            layers: vec![Layer {
+                channels: 4,
+                height,
+                width,
+                data,
+            }],
+        })
+    }
+}
+
+/// Paints a known photo wherever it is asked.
+struct Oracle(Photo);
+
+impl Repair for Oracle {
+    type Class = ();
+    type Scene = Photo;
+
+    fn traits(&self) -> RepairTraits {
+        RepairTraits {
+            factor: 8,
+            multiple: 16,
+            size: Some(self.0.width.max(self.0.height)),
+            inference_steps: Some(1),
+            references_by_default: true,
+        }
+    }
+
+    fn steps(&self, _strength: f32, _inference_steps: usize) -> usize {
+        1
+    }
+
+    async fn contexts(&self, _both: &str, _detail: &str) -> Result<Contexts, DetectError> {
+        Ok(Contexts::default())
+    }
+
+    async fn latents(&self, _scene: &Photo) -> Result<Latents, DetectError> {
+        Ok(Latents {
+            channels: 1,
+            height: 1,
+            width: 1,
+            data: vec![0.0],
+        })
+    }
+
+    async fn class(&self, _: &Contexts, _: &[Latents]) -> Result<(), DetectError> {
+        Ok(())
+    }
+
+    async fn open(&self, photo: &Photo) -> Result<Photo, DetectError> {
+        Ok(photo.clone())
+    }
+
+    async fn round_trip(&self, scene: &Photo) -> Result<Photo, DetectError> {
+        Ok(scene.clone())
+    }
+
+    fn batch_size(&self, _scene: &Photo, _memory_mib: usize) -> usize {
+        3
+    }
+
+    async fn paint(
+        &self,
+        _scene: &Photo,
+        _class: &(),
+        request: &PaintRequest<'_>,
+        tick: Tick<'_>,
+    ) -> Result<Vec<Photo>, DetectError> {
+        tick(Stage::Decode, request.passes.len())?;
+        Ok(vec![self.0.clone(); request.passes.len()])
+    }
+}
+
+/// A soft pattern without repetition at the scale of cells.
+fn product(width: usize, height: usize) -> Photo {
+    Photo::from_fn(width, height, |x, y| {
+        let (u, v) = (x as f32 / 17.0, y as f32 / 23.0);
+        [
+            0.5 + 0.3 * (u + 0.3 * v).sin(),
+            0.5 + 0.3 * (v - u).cos(),
+            0.4 + 0.2 * (u * 0.7).cos(),
+        ]
+    })
+}
+
+fn fitted<'a>(oracle: &'a Oracle, good: &[Photo]) -> (Detector<'a, Oracle, Colours>, ClassModel) {
+    let detector = Detector::new(Some(oracle), &Colours, DetectOptions::default()).unwrap();
+    let prompts = Prompts::named("thing");
+    let class = pollster::block_on(detector.fit(&prompts, good, &Control::default())).unwrap();
+    (detector, class)
+}
+
+#[test]
+fn a_photo_repaired_as_itself_and_at_no_distance_scores_exactly_zero() {
+    let photo = product(96, 80);
+    let oracle = Oracle(photo.clone());
+    let (detector, class) = fitted(&oracle, &[photo.clone(), photo.clone()]);
+    let detection =
+        pollster::block_on(detector.detect(&class, &photo, &Control::default())).unwrap();
+    assert_eq!(detection.score, 0.0);
+    assert!(detection.scored.map.data.iter().all(|value| *value == 0.0));
+    assert_eq!(detection.repaired, photo);
+}
+
+#[test]
+fn a_small_defect_is_never_lost_wherever_it_lies() {
+    let good = product(96, 96);
+    let oracle = Oracle(good.clone());
+    let mut other = good.clone();
+    other
+        .data
+        .iter_mut()
+        .for_each(|value| *value = (*value * 1.01).min(1.0));
+    let (detector, class) = fitted(&oracle, &[good.clone(), other]);
+    let clean = pollster::block_on(detector.detect(&class, &good, &Control::default())).unwrap();
+    for step in 0..22 {
+        // Along a diagonal that crosses every line of every grid, and along one row.
+        for (x, y) in [(4 * step, 4 * step), (4 * step, 46)] {
+            let mut photo = good.clone();
+            for dy in 0..5 {
+                for dx in 0..5 {
+                    photo.set_pixel((x + dx).min(95), (y + dy).min(95), [0.02, 0.02, 0.9]);
+                }
+            }
+            let detection =
+                pollster::block_on(detector.detect(&class, &photo, &Control::default())).unwrap();
+            assert!(
+                detection.score > 2.0 * clean.score && detection.score > 1.0,
+                "at {x}, {y}: {} after {}",
+                detection.score,
+                clean.score
+            );
+            let peak = detection.scored.map.max();
+            let at = detection
+                .scored
+                .map
+                .data
+                .iter()
+                .position(|v| *v == peak)
+                .unwrap();
+            assert!((at % 96).abs_diff(x + 2) <= 8 && (at / 96).abs_diff(y + 2) <= 8);
+        }
+    }
+}
+
+#[test]
+fn constant_black_white_and_one_pixel_photos_give_finite_numbers() {
+    for level in [0.0, 0.5, 1.0] {
+        let flat = Photo::from_fn(72, 64, |_, _| [level; 3]);
+        let oracle = Oracle(flat.clone());
+        for good in [vec![flat.clone()], vec![flat.clone(), flat.clone()]] {
+            let (detector, class) = fitted(&oracle, &good);
+            let mut spot = flat.clone();
+            spot.set_pixel(30, 30, [1.0 - level; 3]);
+            for photo in [&flat, &spot] {
+                let detection =
+                    pollster::block_on(detector.detect(&class, photo, &Control::default()))
+                        .unwrap();
+                assert!(detection.score.is_finite() && detection.threshold.is_finite());
+                assert!(
+                    detection
+                        .scored
+                        .map
+                        .data
+                        .iter()
+                        .all(|value| value.is_finite())
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_caller_that_cancels_is_obeyed_and_no_good_photo_is_an_error() {
+    let photo = product(64, 64);
+    let oracle = Oracle(photo.clone());
+    let (detector, class) = fitted(&oracle, std::slice::from_ref(&photo));
+    let control = Control {
+        cancelled: &|| true,
+        ..Control::default()
+    };
+    let stopped = pollster::block_on(detector.detect(&class, &photo, &control));
+    assert!(matches!(stopped, Err(DetectError::Cancelled)));
+    let none = pollster::block_on(detector.fit(&Prompts::named("x"), &[], &Control::default()));
+    assert!(matches!(none, Err(DetectError::NoGoodPhotos)));
+}
+
+#[test]
+fn progress_never_exceeds_what_was_announced() {
+    let photo = product(96, 96);
+    let oracle = Oracle(photo.clone());
+    let (detector, class) = fitted(&oracle, std::slice::from_ref(&photo));
+    let most = std::cell::Cell::new(0.0f64);
+    let control = Control {
+        progress: &|progress| {
+            most.set(most.get().max(progress.done as f64 / progress.total as f64))
+        },
+        ..Control::default()
+    };
+    pollster::block_on(detector.detect(&class, &photo, &control)).unwrap();
+    assert!(most.get() > 0.5 && most.get() <= 1.0, "{}", most.get());
+}

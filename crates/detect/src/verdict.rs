@@ -1,0 +1,237 @@
+//! From a score to a verdict: calibration, threshold, p-value, regions (METHOD § 8).
+
+use anomalysd_imaging::{Map, components, hysteresis};
+use serde::{Deserialize, Serialize};
+
+use crate::options::Mode;
+
+/// Margins over the highest calibration score, first guesses: views of one photo are more alike
+/// than photos, so their scores are lower than those of other good photos.
+const MARGIN_VIEWS: f32 = 1.5;
+const MARGIN_LEAVE_ONE_OUT: f32 = 1.2;
+/// Above the threshold times this a photo is anomalous, below it suspect.
+const MARGIN_ANOMALOUS: f32 = 1.25;
+/// The false-alarm rate that sets the threshold where held-out photos support it.
+const RATE: f32 = 0.05;
+/// Regions below this share of the photo are dropped.
+const SMALLEST_REGION: f32 = 0.0002;
+
+/// On what the threshold rests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CalibrationKind {
+    /// Good photos used for nothing else.
+    HeldOut,
+    /// Each good photo scored with what the others say.
+    LeaveOneOut,
+    /// Views of the only good photo.
+    Views,
+}
+
+/// Scores of good photos and the threshold that follows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Calibration {
+    /// On what it rests.
+    pub kind: CalibrationKind,
+    /// Scores, ascending.
+    pub scores: Vec<f32>,
+    /// Highest value of S on any good photo.
+    pub peak: f32,
+    /// The score above which a photo is suspect.
+    pub threshold: f32,
+}
+
+/// What a photo comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// At or below the threshold.
+    Ok,
+    /// Above it, but not by much.
+    Suspect,
+    /// Well above it.
+    Anomalous,
+}
+
+impl std::fmt::Display for Verdict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Ok => "ok",
+            Self::Suspect => "suspect",
+            Self::Anomalous => "anomalous",
+        })
+    }
+}
+
+impl Calibration {
+    /// A calibration from scores and highest map values of good photos.
+    pub fn new(kind: CalibrationKind, mut scores: Vec<f32>, peaks: Vec<f32>, _mode: Mode) -> Self {
+        scores.sort_by(f32::total_cmp);
+        let highest = scores.last().copied().unwrap_or(1.0);
+        let threshold = match kind {
+            CalibrationKind::HeldOut => {
+                conformal_quantile(&scores, RATE).unwrap_or(highest * MARGIN_LEAVE_ONE_OUT)
+            }
+            CalibrationKind::LeaveOneOut => highest * MARGIN_LEAVE_ONE_OUT,
+            CalibrationKind::Views => highest * MARGIN_VIEWS,
+        };
+        let peak = peaks.into_iter().fold(0.0, f32::max);
+        Self {
+            kind,
+            scores,
+            peak,
+            threshold,
+        }
+    }
+
+    /// The verdict on a score.
+    pub fn verdict(&self, score: f32) -> Verdict {
+        if score <= self.threshold {
+            Verdict::Ok
+        } else if score <= self.threshold * MARGIN_ANOMALOUS {
+            Verdict::Suspect
+        } else {
+            Verdict::Anomalous
+        }
+    }
+
+    /// (1 + #{calibration ≥ s})/(n + 1); `None` for views, which are not other photos.
+    pub fn p_value(&self, score: f32) -> Option<f32> {
+        let above = self.scores.iter().filter(|&&other| other >= score).count();
+        (self.kind != CalibrationKind::Views)
+            .then(|| (1 + above) as f32 / (self.scores.len() + 1) as f32)
+    }
+
+    /// Whether the p-value claims no rate.
+    pub fn p_approximate(&self) -> bool {
+        self.kind != CalibrationKind::HeldOut
+    }
+
+    /// The lowest false-alarm rate that the photos at hand support: 1/(n + 1); `None` unless they
+    /// were held out.
+    pub fn rate_supported(&self) -> Option<f32> {
+        (self.kind == CalibrationKind::HeldOut).then(|| 1.0 / (self.scores.len() + 1) as f32)
+    }
+}
+
+/// The lowest score that good photos exceed at most at `rate`; `None` where there are too few.
+/// `scores` ascending.
+fn conformal_quantile(scores: &[f32], rate: f32) -> Option<f32> {
+    let rank = ((scores.len() + 1) as f32 * (1.0 - rate)).ceil() as usize;
+    scores.get(rank.checked_sub(1)?).copied()
+}
+
+/// A place where a photo differs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Region {
+    /// Left edge in pixels of the map.
+    pub x: usize,
+    /// Top edge.
+    pub y: usize,
+    /// Width of the bounding box.
+    pub width: usize,
+    /// Height of the bounding box.
+    pub height: usize,
+    /// Number of pixels.
+    pub area: usize,
+    /// Highest value of S.
+    pub peak: f32,
+    /// Mean of S.
+    pub mean: f32,
+}
+
+/// Regions by falling peak: seeds above anything seen on good photos, grown to the smaller of
+/// threshold and half the seed level. An anomalous photo always names the region of its peak.
+pub fn regions(map: &Map, calibration: &Calibration, verdict: Verdict) -> Vec<Region> {
+    let found = above(map, calibration.peak, calibration.threshold);
+    if found.is_empty() && verdict == Verdict::Anomalous {
+        // The largest value below the peak, so that the peak itself is a seed.
+        let highest = map.max();
+        let seed = highest.next_down();
+        return above(map, seed, 0.75 * highest)
+            .into_iter()
+            .take(1)
+            .collect();
+    }
+    let smallest = (SMALLEST_REGION * map.data.len() as f32).ceil() as usize;
+    found
+        .into_iter()
+        .filter(|region| region.area >= smallest)
+        .collect()
+}
+
+fn above(map: &Map, seed: f32, threshold: f32) -> Vec<Region> {
+    let mask = hysteresis(map, seed, threshold.min(seed / 2.0));
+    let mut regions: Vec<Region> = components(&mask)
+        .into_iter()
+        .map(|component| {
+            let values = component.pixels.iter().map(|&pixel| map.data[pixel]);
+            let sum: f64 = values.clone().map(f64::from).sum();
+            Region {
+                x: component.x,
+                y: component.y,
+                width: component.width,
+                height: component.height,
+                area: component.area,
+                peak: values.fold(0.0, f32::max),
+                mean: (sum / component.area.max(1) as f64) as f32,
+            }
+        })
+        .collect();
+    regions.sort_by(|a, b| b.peak.total_cmp(&a.peak));
+    regions
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn held_out_photos_set_the_threshold_at_their_quantile_and_p_counts_them() {
+        let scores: Vec<f32> = (1..=19).map(|i| i as f32).collect();
+        let calibration = Calibration::new(CalibrationKind::HeldOut, scores, vec![2.0], Mode::Fast);
+        assert_eq!(calibration.threshold, 19.0);
+        assert_eq!(calibration.p_value(100.0), Some(0.05));
+        assert_eq!(calibration.p_value(10.0), Some(0.55));
+        assert_eq!(calibration.rate_supported(), Some(0.05));
+        assert_eq!(calibration.verdict(19.0), Verdict::Ok);
+        assert_eq!(calibration.verdict(20.0), Verdict::Suspect);
+        assert_eq!(calibration.verdict(30.0), Verdict::Anomalous);
+    }
+
+    #[test]
+    fn views_give_no_p() {
+        let calibration =
+            Calibration::new(CalibrationKind::Views, vec![1.0], vec![1.0], Mode::Fast);
+        assert_eq!(calibration.p_value(3.0), None);
+        assert_eq!(calibration.threshold, MARGIN_VIEWS);
+    }
+
+    #[test]
+    fn regions_are_named_by_falling_peak_and_an_anomalous_photo_names_its_peak() {
+        let mut map = Map::new(64, 64);
+        for (x, y, value) in [(5, 5, 3.0), (6, 5, 3.0), (40, 40, 5.0), (41, 41, 2.0)] {
+            map.data[y * 64 + x] = value;
+        }
+        let calibration = Calibration::new(
+            CalibrationKind::LeaveOneOut,
+            vec![1.0],
+            vec![2.5],
+            Mode::Fast,
+        );
+        let found = regions(&map, &calibration, Verdict::Anomalous);
+        assert_eq!(found.len(), 2);
+        assert_eq!(
+            (found[0].x, found[0].y, found[0].width, found[0].area),
+            (40, 40, 2, 2)
+        );
+        assert_eq!(found[1].peak, 3.0);
+        let high = Calibration {
+            peak: 9.0,
+            ..calibration
+        };
+        assert!(regions(&map, &high, Verdict::Ok).is_empty());
+        let named = regions(&map, &high, Verdict::Anomalous);
+        assert_eq!((named.len(), named[0].peak), (1, 5.0));
+    }
+}
