@@ -3,7 +3,7 @@ use std::io::Cursor;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
-use crate::{ImagingError, Mask, Photo};
+use crate::{ImagingError, Mask, Photo, complete};
 
 /// What is refused before anything is allocated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,9 @@ impl Default for DecodeLimits {
 }
 
 /// Decodes PNG, JPEG (CMYK too) or WebP of any colour type, turned upright by EXIF; transparency is laid over white.
+///
+/// JPEG has no checksum: where its data are damaged or end early, but the end marker is there, the missing part of the
+/// photo is grey, as in a browser.
 ///
 /// # Errors
 /// Formats that are not read, damaged or cut bytes, and photos beyond the limits.
@@ -89,6 +92,16 @@ fn open(bytes: &[u8], limits: &DecodeLimits) -> Result<DynamicImage, ImagingErro
     let orientation = orientation_of(bytes)
         .or_else(|| decoder.orientation().ok())
         .unwrap_or(Orientation::NoTransforms);
+    let whole = match format {
+        ImageFormat::Jpeg => complete::jpeg(bytes),
+        ImageFormat::WebP => complete::webp(bytes),
+        _ => true,
+    };
+    if !whole {
+        return Err(ImagingError::Damaged {
+            reason: "the file ends early".into(),
+        });
+    }
     let mut picture = DynamicImage::from_decoder(decoder).map_err(damaged)?;
     picture.apply_orientation(orientation);
     Ok(picture)
@@ -124,8 +137,13 @@ fn format_of(bytes: &[u8]) -> Result<ImageFormat, ImagingError> {
             b'P',
             ..,
         ] => Ok(ImageFormat::WebP),
-        [_, _, _, _, b'f', b't', b'y', b'p', brand @ ..] => Err(ImagingError::UnsupportedFormat {
-            format: if brand.starts_with(b"avif") || brand.starts_with(b"avis") {
+        [a, b, c, d, b'f', b't', b'y', b'p', brands @ ..] => Err(ImagingError::UnsupportedFormat {
+            // The main brand, a version, then all that the file is compatible with.
+            format: if brands
+                .chunks_exact(4)
+                .take(u32::from_be_bytes([*a, *b, *c, *d]) as usize / 4)
+                .any(|brand| brand == b"avif" || brand == b"avis")
+            {
                 "AVIF"
             } else {
                 "HEIC"

@@ -4,6 +4,7 @@
 
 mod arrays;
 mod colour;
+mod complete;
 mod components;
 mod decode;
 mod encode;
