@@ -89,7 +89,8 @@ fn resample(
     result
 }
 
-/// Resizes as Pillow's `LANCZOS` does (antialiased when reducing), in f32, clamped to 0..1.
+/// Resizes as Pillow's `LANCZOS` does on f32 planes (antialiased when reducing), clamped to 0..1 at the end. On 8-bit
+/// photos Pillow clamps and rounds after each direction, which differs at edges between black and white.
 ///
 /// # Shapes
 /// `[3, H, W]` to `[3, height, width]`; sizes of 0 count as 1.
