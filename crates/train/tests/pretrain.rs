@@ -1,0 +1,212 @@
+//! A short pre-training of a very small `mini`, from nothing to the file of the model.
+//!
+//! The noise of a step comes from the device's own generator, one for the whole process. So the runs
+//! here take turns, and each step is given its noise from outside: by a seed made of its number.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use anomalysd_train::TrainError;
+use anomalysd_train::checkpoint::Checkpoint;
+use anomalysd_train::log::Progress;
+use anomalysd_train::pretrain::{Options, UnetOptions, VaeOptions, run};
+use anomalysd_train::stage::{Control, best_weights};
+use burn::tensor::Device;
+use tempfile::TempDir;
+
+const VAE_STEPS: u64 = 150;
+const UNET_STEPS: u64 = 60;
+
+fn options(out: &Path) -> Options {
+    Options {
+        out: out.to_owned(),
+        seed: 7,
+        // Two would share the generator of the noise.
+        workers: 1,
+        checkpoint_every: 0,
+        sheet_every: 0,
+        vae: VaeOptions {
+            latent_channels: 4,
+            channels: 32,
+            groups: 4,
+            steps: VAE_STEPS,
+            batch: 8,
+            crop: 64,
+            pca_pictures: 30,
+            ..VaeOptions::default()
+        },
+        unet: UnetOptions {
+            block_out_channels: vec![16, 16],
+            heads: 2,
+            text_width: 16,
+            steps: UNET_STEPS,
+            batch: 2,
+            size: 64,
+            rate: 8e-3,
+            ..UnetOptions::default()
+        },
+        ..Options::default()
+    }
+}
+
+/// Runs until the end or until `stop_at`; `after` is the stage and step that were done last.
+fn pretrain(
+    options: &Options,
+    after: (&str, u64),
+    stop_at: Option<(&str, u64)>,
+) -> (Result<(), TrainError>, Vec<Progress>) {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let device = Device::flex();
+    let give_noise =
+        |(stage, step): (&str, u64)| device.seed(1 + 2 * step + u64::from(stage == "unet"));
+    give_noise(after);
+    let mut seen = Vec::new();
+    let result = run(options, &device, &mut |progress| {
+        let done = (progress.stage, progress.step);
+        give_noise(done);
+        seen.push(progress.clone());
+        if stop_at == Some(done) {
+            Control::Stop
+        } else {
+            Control::Continue
+        }
+    });
+    (result, seen)
+}
+
+/// One run from the beginning to the end, which every test looks at.
+fn whole() -> &'static (TempDir, Vec<Progress>) {
+    static WHOLE: OnceLock<(TempDir, Vec<Progress>)> = OnceLock::new();
+    WHOLE.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let (result, seen) = pretrain(&options(folder.path()), ("vae", 0), None);
+        result.unwrap();
+        (folder, seen)
+    })
+}
+
+fn newest(folder: &Path, stage: &str) -> Checkpoint {
+    Checkpoint::newest(folder, stage).unwrap().unwrap()
+}
+
+fn losses(stage: &str) -> Vec<f32> {
+    let of_stage = |progress: &&Progress| progress.stage == stage;
+    let (_, seen) = whole();
+    seen.iter().filter(of_stage).map(|p| p.loss).collect()
+}
+
+/// Means of the first and the last third.
+fn thirds(losses: &[f32]) -> (f32, f32) {
+    let mean = |part: &[f32]| part.iter().sum::<f32>() / part.len() as f32;
+    let third = losses.len() / 3;
+    (
+        mean(&losses[..third]),
+        mean(&losses[losses.len() - third..]),
+    )
+}
+
+#[test]
+fn the_autoencoder_leaves_the_projection_behind_that_it_began_as() {
+    let losses = losses("vae");
+    assert_eq!(losses.len() as u64, VAE_STEPS);
+    // The loss is the logarithm of the squared error.
+    let (first, last) = thirds(&losses);
+    assert!(last < first - 0.1, "{first} {last}");
+    let (_, seen) = whole();
+    let end = &seen[VAE_STEPS as usize - 1];
+    let number = |name: &str| end.numbers.iter().find(|(n, _)| *n == name).unwrap().1;
+    let (psnr, projection) = (number("held_out_psnr"), number("held_out_pca"));
+    assert!(psnr > projection + 0.5, "{psnr} dB, {projection} dB");
+}
+
+#[test]
+fn the_loss_of_the_denoiser_falls() {
+    let losses = losses("unet");
+    assert_eq!(losses.len() as u64, UNET_STEPS);
+    let (first, last) = thirds(&losses);
+    assert!(last < 0.75 * first, "{first} {last}");
+}
+
+#[test]
+fn a_stopped_run_ends_with_the_bytes_of_one_that_was_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let begin = options(folder.path());
+    let resume = Options {
+        resume: true,
+        ..begin.clone()
+    };
+    let stopped = |result: Result<(), TrainError>, at: (&str, u64)| match result {
+        Err(TrainError::Stopped { stage, step }) => assert_eq!((stage, step), at),
+        other => panic!("{other:?}"),
+    };
+    let stops = [("vae", 40), ("unet", 25)];
+    let (result, seen) = pretrain(&begin, ("vae", 0), Some(stops[0]));
+    stopped(result, stops[0]);
+    assert_eq!(seen.len(), 40);
+    let (result, seen) = pretrain(&resume, stops[0], Some(stops[1]));
+    stopped(result, stops[1]);
+    assert_eq!(seen.len() as u64, VAE_STEPS - 40 + 25);
+    let (result, seen) = pretrain(&resume, stops[1], None);
+    result.unwrap();
+    assert_eq!(seen.len() as u64, UNET_STEPS - 25);
+
+    let (other, _) = whole();
+    for stage in ["vae", "unet"] {
+        let (got, expected) = (newest(folder.path(), stage), newest(other.path(), stage));
+        assert_eq!(got.description.step, expected.description.step);
+        let names =
+            |checkpoint: &Checkpoint| checkpoint.tensors.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(names(&got), names(&expected));
+        for (name, tensor) in &got.tensors {
+            assert!(tensor == &expected.tensors[name], "{stage}: {name}");
+        }
+    }
+    let file = |folder: &Path| std::fs::read(folder.join("mini.safetensors")).unwrap();
+    assert!(
+        file(folder.path()) == file(other.path()),
+        "mini.safetensors"
+    );
+}
+
+#[test]
+fn a_run_from_given_weights_has_a_fresh_optimiser() {
+    let (trained, _) = whole();
+    let path = |stage: &str, step: u64| {
+        let name = format!("{stage}-{step:08}.safetensors");
+        (trained.path().join(&name), name)
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let (vae, name) = path("vae", VAE_STEPS);
+    std::fs::copy(&vae, folder.path().join(name)).unwrap();
+    let mut options = options(folder.path());
+    options.from = Some(path("unet", UNET_STEPS).0);
+    options.vae.steps = 0;
+    // One step that may not move the weights.
+    options.unet.steps = 1;
+    options.unet.rate = 0.0;
+    let (result, seen) = pretrain(&options, ("vae", 0), None);
+    result.unwrap();
+    assert_eq!(seen.len(), 1);
+
+    let given = newest(trained.path(), "unet");
+    let got = newest(folder.path(), "unet");
+    assert_eq!(got.description.step, 1);
+    assert!(got.below("weights.") == best_weights(&given));
+    let times = |checkpoint: &Checkpoint| -> BTreeMap<String, f32> {
+        let times = checkpoint.below("time.").into_iter();
+        times
+            .map(|(name, tensor)| (name, tensor.values[0]))
+            .collect()
+    };
+    let (before, after) = (times(&given), times(&got));
+    assert!(after.len() > 20 && after.values().all(|&time| time == 1.0));
+    assert!(before.values().any(|&time| time == UNET_STEPS as f32));
+
+    options.from = Some(vae);
+    let (result, _) = pretrain(&options, ("vae", 0), None);
+    let error = result.unwrap_err();
+    assert!(matches!(error, TrainError::Format { .. }), "{error}");
+    assert!(error.to_string().contains("stage vae"), "{error}");
+}
