@@ -205,4 +205,106 @@ mod tests {
         }
         assert!(seen.iter().all(|&count| count >= 3), "{seen:?}");
     }
+
+    /// Levels of 255, whole.
+    fn levels(photo: &Photo) -> Vec<u8> {
+        let level = |value: &f32| (value * 255.0).round() as u8;
+        photo.data.iter().map(level).collect()
+    }
+
+    /// FNV-1a.
+    fn hash(bytes: impl IntoIterator<Item = u8>) -> u64 {
+        bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        })
+    }
+
+    /// Names and hashes of `pictures_and_masks_are_the_same_bytes_everywhere`.
+    const EXPECTED: [&str; 14] = [
+        "Nut 1f2d3be886361533",
+        "Washer ddfb62a05b8a730f",
+        "Bottle c871fe688b265140",
+        "Pill ac527bcb62038493",
+        "Weave 7a83107326c7ab78",
+        "Leather c8ad2fed0a5b89be",
+        "Scratch dfe290e283595e84",
+        "Scratch mask 91003662a25cd024",
+        "Stain d9ba139387ba35a6",
+        "Stain mask 254b197cdcf5cc7f",
+        "Hole debd7ca0e6dd3882",
+        "Hole mask 09449aa9c888ebba",
+        "Part 16569b9f1f16ef04",
+        "Part mask 07c201b0de771ad1",
+    ];
+
+    /// Trained weights, margins and reports of this project stand on these pictures: when they change on purpose,
+    /// say so in the changelog and replace the table; when another platform differs, it has a fault.
+    #[test]
+    fn pictures_and_masks_are_the_same_bytes_everywhere() {
+        let mut seen = Vec::new();
+        for &family in Family::ALL {
+            let product = Product::draw(family, 3);
+            seen.push((
+                format!("{family:?}"),
+                hash(levels(&product.instance(1, 64))),
+            ));
+        }
+        for &kind in DefectKind::ALL {
+            // The first product that can have it.
+            let (photo, mask) = (0..)
+                .find_map(|seed| Product::random(seed).defective(seed, 64, kind))
+                .unwrap();
+            seen.push((format!("{kind:?}"), hash(levels(&photo))));
+            let mask = mask.data.iter().map(|&set| u8::from(set));
+            seen.push((format!("{kind:?} mask"), hash(mask)));
+        }
+        let seen: Vec<String> = seen
+            .iter()
+            .map(|(name, hash)| format!("{name} {hash:016x}"))
+            .collect();
+        assert_eq!(seen, EXPECTED);
+    }
+
+    #[test]
+    fn a_mask_holds_every_pixel_that_differs_by_five_levels_and_no_other() {
+        for seed in 0..30 {
+            let product = Product::random(seed);
+            let good = levels(&product.instance(seed, 128));
+            for &kind in DefectKind::ALL {
+                let Some((photo, mask)) = product.defective(seed, 128, kind) else {
+                    continue;
+                };
+                assert_eq!((photo.width, photo.height), (128, 128));
+                assert_eq!((mask.width, mask.height), (128, 128));
+                let (area, photo) = (128 * 128, levels(&photo));
+                for (at, &set) in mask.data.iter().enumerate() {
+                    let largest = (0..3)
+                        .map(|channel| {
+                            photo[channel * area + at].abs_diff(good[channel * area + at])
+                        })
+                        .max();
+                    assert_eq!(set, largest >= Some(5), "{kind:?} {seed}: {largest:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_defect_is_small_but_seldom_too_small_to_see() {
+        let (mut all, mut tiny) = (0, 0);
+        for seed in 0..100 {
+            let product = Product::random(seed);
+            for &kind in DefectKind::ALL {
+                let Some((_, mask)) = product.defective(seed, 128, kind) else {
+                    continue;
+                };
+                let share = mask.count() as f32 / (128.0 * 128.0);
+                assert!(share > 0.0 && share <= 0.05, "{kind:?} {seed}: {share}");
+                all += 1;
+                // A scratch of which hardly a pixel is visible on its ground.
+                tiny += usize::from(share < 0.0002);
+            }
+        }
+        assert!(all > 300 && 100 * tiny <= all, "{tiny} of {all}");
+    }
 }
