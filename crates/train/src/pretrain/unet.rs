@@ -78,7 +78,7 @@ pub struct UnetOptions {
 impl Default for UnetOptions {
     fn default() -> Self {
         Self {
-            block_out_channels: vec![64, 128, 160],
+            block_out_channels: vec![64, 96, 96],
             layers: 1,
             heads: 4,
             text_width: 64,
