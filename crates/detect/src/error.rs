@@ -32,6 +32,20 @@ pub enum DetectError {
     /// Fitting needs good photos.
     #[error("no good photo was given; one to four are needed")]
     NoGoodPhotos,
+    /// A profile that is damaged, or was made with other weights.
+    #[error("profile: {reason}")]
+    Profile {
+        /// What is wrong, in words.
+        reason: String,
+    },
+    /// A class that a profile does not have.
+    #[error("no class `{name}` in the profile; it has {known}")]
+    UnknownClass {
+        /// The class asked for.
+        name: String,
+        /// Those that there are.
+        known: String,
+    },
     /// A device failed to hand a tensor back.
     #[error("reading {what} back from the device failed: {reason}")]
     Device {

@@ -7,6 +7,7 @@ pub mod features;
 pub mod masks;
 pub mod options;
 pub mod pipeline;
+pub mod profile;
 pub mod prompts;
 pub mod prototypes;
 pub mod repaint;

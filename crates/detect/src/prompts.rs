@@ -1,6 +1,6 @@
 //! Hierarchical prompts: what a good product is called and what an inspector would name (METHOD § 2).
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Names and part lists of the products of MVTec-AD and VisA.
 const KNOWN: &[(&str, &str, &str)] = &[
@@ -130,7 +130,7 @@ const KNOWN: &[(&str, &str, &str)] = &[
 ];
 
 /// Both levels of one class.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Prompts {
     /// Name in words.

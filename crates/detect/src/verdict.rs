@@ -3,8 +3,6 @@
 use anomalysd_imaging::{Map, components, hysteresis};
 use serde::{Deserialize, Serialize};
 
-use crate::options::Mode;
-
 /// Margins over the highest calibration score, first guesses: views of one photo are more alike
 /// than photos, so their scores are lower than those of other good photos.
 const MARGIN_VIEWS: f32 = 1.5;
@@ -39,6 +37,8 @@ pub struct Calibration {
     pub peak: f32,
     /// The score above which a photo is suspect.
     pub threshold: f32,
+    /// Hash of everything that the scores depend on: under other options they say nothing.
+    pub depends_on: String,
 }
 
 /// What a photo comes to.
@@ -65,7 +65,12 @@ impl std::fmt::Display for Verdict {
 
 impl Calibration {
     /// A calibration from scores and highest map values of good photos.
-    pub fn new(kind: CalibrationKind, mut scores: Vec<f32>, peaks: Vec<f32>, _mode: Mode) -> Self {
+    pub fn new(
+        kind: CalibrationKind,
+        mut scores: Vec<f32>,
+        peaks: &[f32],
+        depends_on: String,
+    ) -> Self {
         scores.sort_by(f32::total_cmp);
         let highest = scores.last().copied().unwrap_or(1.0);
         let threshold = match kind {
@@ -75,12 +80,13 @@ impl Calibration {
             CalibrationKind::LeaveOneOut => highest * MARGIN_LEAVE_ONE_OUT,
             CalibrationKind::Views => highest * MARGIN_VIEWS,
         };
-        let peak = peaks.into_iter().fold(0.0, f32::max);
+        let peak = peaks.iter().copied().fold(0.0, f32::max);
         Self {
             kind,
             scores,
             peak,
             threshold,
+            depends_on,
         }
     }
 
@@ -140,9 +146,12 @@ pub struct Region {
     pub mean: f32,
 }
 
-/// Regions by falling peak: seeds above anything seen on good photos, grown to the smaller of
-/// threshold and half the seed level. An anomalous photo always names the region of its peak.
+/// Regions by falling peak: seeds above anything seen on good photos, grown to the threshold. An
+/// `ok` photo has none; an anomalous photo always names the region of its peak.
 pub fn regions(map: &Map, calibration: &Calibration, verdict: Verdict) -> Vec<Region> {
+    if verdict == Verdict::Ok {
+        return Vec::new();
+    }
     let found = above(map, calibration.peak, calibration.threshold);
     if found.is_empty() && verdict == Verdict::Anomalous {
         // The largest value below the peak, so that the peak itself is a seed.
@@ -161,7 +170,7 @@ pub fn regions(map: &Map, calibration: &Calibration, verdict: Verdict) -> Vec<Re
 }
 
 fn above(map: &Map, seed: f32, threshold: f32) -> Vec<Region> {
-    let mask = hysteresis(map, seed, threshold.min(seed / 2.0));
+    let mask = hysteresis(map, seed, threshold.min(seed));
     let mut regions: Vec<Region> = components(&mask)
         .into_iter()
         .map(|component| {
@@ -189,7 +198,7 @@ mod tests {
     #[test]
     fn held_out_photos_set_the_threshold_at_their_quantile_and_p_counts_them() {
         let scores: Vec<f32> = (1..=19).map(|i| i as f32).collect();
-        let calibration = Calibration::new(CalibrationKind::HeldOut, scores, vec![2.0], Mode::Fast);
+        let calibration = Calibration::new(CalibrationKind::HeldOut, scores, &[2.0], String::new());
         assert_eq!(calibration.threshold, 19.0);
         assert_eq!(calibration.p_value(100.0), Some(0.05));
         assert_eq!(calibration.p_value(10.0), Some(0.55));
@@ -202,7 +211,7 @@ mod tests {
     #[test]
     fn views_give_no_p() {
         let calibration =
-            Calibration::new(CalibrationKind::Views, vec![1.0], vec![1.0], Mode::Fast);
+            Calibration::new(CalibrationKind::Views, vec![1.0], &[1.0], String::new());
         assert_eq!(calibration.p_value(3.0), None);
         assert_eq!(calibration.threshold, MARGIN_VIEWS);
     }
@@ -216,8 +225,8 @@ mod tests {
         let calibration = Calibration::new(
             CalibrationKind::LeaveOneOut,
             vec![1.0],
-            vec![2.5],
-            Mode::Fast,
+            &[2.5],
+            String::new(),
         );
         let found = regions(&map, &calibration, Verdict::Anomalous);
         assert_eq!(found.len(), 2);
@@ -230,7 +239,7 @@ mod tests {
             peak: 9.0,
             ..calibration
         };
-        assert!(regions(&map, &high, Verdict::Ok).is_empty());
+        assert!(regions(&map, &high, Verdict::Suspect).is_empty());
         let named = regions(&map, &high, Verdict::Anomalous);
         assert_eq!((named.len(), named[0].peak), (1, 5.0));
     }

@@ -44,6 +44,9 @@ pub struct Detection {
     pub verdict: Verdict,
     /// P(a good photo scores at least this); `None` where the calibration supports none.
     pub p_value: Option<f32>,
+    /// The class was calibrated under other options: there is no p-value, and the threshold is
+    /// that of those options.
+    pub calibration_stale: bool,
     /// Where it differs, by falling peak.
     pub regions: Vec<Region>,
     /// How it should look.
@@ -112,6 +115,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         let scored = score(&measurement, &class.normalisers, grid, &self.options.score);
         let calibration = &class.calibration;
         let verdict = calibration.verdict(scored.score);
+        let stale = calibration.depends_on != self.depends_on();
         let repaired = measurement
             .guided
             .as_ref()
@@ -122,7 +126,10 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
             score: scored.score,
             threshold: calibration.threshold,
             verdict,
-            p_value: calibration.p_value(scored.score),
+            p_value: (!stale)
+                .then(|| calibration.p_value(scored.score))
+                .flatten(),
+            calibration_stale: stale,
             regions,
             repaired,
             scored,

@@ -11,6 +11,7 @@ use crate::DetectError;
 use crate::control::Control;
 use crate::features::FeatureNetwork;
 use crate::options::ScoreOptions;
+use crate::profile::round_to_half;
 use crate::prompts::Prompts;
 use crate::prototypes::{Descriptors, Prototypes, grid_of};
 use crate::repaint::{Contexts, Latents, Repair};
@@ -20,8 +21,10 @@ use crate::verdict::{Calibration, CalibrationKind};
 /// What is known of a class.
 #[derive(Debug, Clone)]
 pub struct ClassModel {
-    /// Its name.
+    /// Its name: that of the prompts, unless the caller gives another.
     pub name: String,
+    /// What the model is told about it.
+    pub prompts: Prompts,
     /// Bank and subspace of all good photos.
     pub prototypes: Prototypes,
     /// Descriptors of each good photo.
@@ -71,12 +74,20 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
                 .sum(),
         );
         let contexts = match self.repair {
-            Some(repair) => Some(repair.contexts(&prompts.both(), &prompts.detail()).await?),
+            Some(repair) => {
+                let contexts = repair.contexts(&prompts.both(), &prompts.detail()).await?;
+                Some(rounded(contexts))
+            }
             None => None,
         };
         let mut subjects = Vec::with_capacity(good.len());
         for photo in good {
-            subjects.push(self.open(photo, true, &meter).await?);
+            let mut subject = self.open(photo, true, &meter).await?;
+            // What a profile stores is rounded here, so that a loaded one judges the same.
+            if let Some(latents) = &mut subject.latents {
+                round_to_half(&mut latents.data);
+            }
+            subjects.push(subject);
         }
         let all: Vec<&Descriptors> = subjects
             .iter()
@@ -132,9 +143,10 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
             peaks.push(scored.map.max());
         }
         let guide = quantiles(&measurements, &self.options.masks);
-        let calibration = Calibration::new(kind, scores, peaks, self.options.mode);
+        let calibration = Calibration::new(kind, scores, &peaks, self.depends_on());
         Ok(ClassModel {
             name: prompts.name.clone(),
+            prompts: prompts.clone(),
             good: subjects
                 .iter()
                 .map(|subject| subject.descriptors.clone())
@@ -178,6 +190,18 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         }
         Ok(measurements)
     }
+}
+
+/// Contexts as a profile stores them.
+fn rounded(mut contexts: Contexts) -> Contexts {
+    for values in [
+        &mut contexts.both,
+        &mut contexts.detail,
+        &mut contexts.empty,
+    ] {
+        round_to_half(values);
+    }
+    contexts
 }
 
 /// What is normal on some measurements of good photos.

@@ -3,6 +3,7 @@
 //! Asynchronous, cancellable, with progress; no file system, no clock, no global state. The same
 //! code runs natively, in the browser and in the tests.
 
+mod calibrate;
 mod detect;
 mod fit;
 mod measure;

@@ -9,6 +9,7 @@ use crate::control::Stage;
 use crate::features::{FeatureLayers, FeatureNetwork};
 use crate::masks::Frame;
 use crate::options::Compare;
+use crate::profile::round_to_half;
 use crate::prototypes::{Descriptors, describe, grid_of};
 use crate::repaint::{Latents, Repair};
 
@@ -34,7 +35,9 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
     ) -> Result<Subject<R::Scene>, DetectError> {
         let layers = self.features.extract(&photo).await?;
         let (columns, rows) = grid_of(photo.width, photo.height, self.options.features.grid);
-        let descriptors = describe(&layers, columns, rows);
+        let mut descriptors = describe(&layers, columns, rows);
+        // As a profile stores those of good photos: the same photo is at no distance from itself.
+        round_to_half(&mut descriptors.data);
         meter.tick(Stage::Features, 1)?;
         let (factor, multiple) = self
             .traits

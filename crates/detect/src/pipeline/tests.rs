@@ -244,3 +244,60 @@ fn progress_never_exceeds_what_was_announced() {
     pollster::block_on(detector.detect(&class, &photo, &control)).unwrap();
     assert!(most.get() > 0.5 && most.get() <= 1.0, "{}", most.get());
 }
+
+#[test]
+fn a_loaded_profile_judges_bit_for_bit_as_the_fit_that_made_it() {
+    use crate::profile::{Profile, Weights};
+
+    let oracle = Oracle(product(96, 80));
+    let mut suspect = oracle.0.clone();
+    for (x, y) in [(40, 30), (41, 30), (40, 31)] {
+        suspect.set_pixel(x, y, [0.9, 0.1, 0.1]);
+    }
+    let (detector, class) = fitted(&oracle, &[oracle.0.clone(), product(90, 80)]);
+    let weights = Weights {
+        name: "colours".into(),
+        fingerprint: "colours".into(),
+    };
+    let profile = Profile {
+        model: None,
+        features: weights,
+        options: detector.options().clone(),
+        classes: vec![class.clone()],
+    };
+    let loaded = Profile::from_bytes(profile.to_bytes().unwrap()).unwrap();
+    let control = Control::default();
+    let judge = |class| pollster::block_on(detector.detect(class, &suspect, &control)).unwrap();
+    let (direct, read) = (judge(&class), judge(&loaded.classes[0]));
+    assert_eq!(direct.scored.map.data, read.scored.map.data);
+    assert_eq!(direct.score.to_bits(), read.score.to_bits());
+    assert_eq!(direct.threshold.to_bits(), read.threshold.to_bits());
+    assert!(!read.calibration_stale);
+}
+
+#[test]
+fn held_out_photos_alone_set_the_threshold_and_other_options_void_the_p_value() {
+    let oracle = Oracle(product(96, 80));
+    let (detector, class) = fitted(&oracle, &[oracle.0.clone(), product(90, 80)]);
+    let control = Control::default();
+    let held_out: Vec<Photo> = (0..3).map(|i| product(96 + i, 80)).collect();
+    let first = pollster::block_on(detector.calibrate(&class, &held_out[..2], &control)).unwrap();
+    assert_eq!(first.calibration.scores.len(), 2);
+    let both = pollster::block_on(detector.calibrate(&first, &held_out[2..], &control)).unwrap();
+    assert_eq!(
+        both.calibration.scores.len(),
+        3,
+        "an earlier call's photos are kept"
+    );
+    let p = |detector: &Detector<'_, Oracle, Colours>| {
+        let detection = pollster::block_on(detector.detect(&both, &oracle.0, &control)).unwrap();
+        (detection.p_value, detection.calibration_stale)
+    };
+    assert_eq!(p(&detector), (Some(1.0), false));
+    let mut options = DetectOptions::default();
+    options.score.fusion_alpha = 0.25;
+    let other = Detector::new(Some(&oracle), &Colours, options).unwrap();
+    assert_eq!(p(&other), (None, true));
+    let error = pollster::block_on(detector.calibrate(&class, &[], &control)).unwrap_err();
+    assert!(matches!(error, DetectError::NoGoodPhotos));
+}

@@ -1,0 +1,452 @@
+//! What the user may type. Defaults are not written here: they live in the library, and `--help`
+//! shows them from there.
+
+mod method;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use method::MethodArgs;
+
+use crate::device::DeviceChoice;
+
+/// Visual inspection from one to four photos of a good part.
+#[derive(Debug, Parser)]
+#[command(
+    name = "anomalysd",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Logging.
+    #[command(flatten)]
+    pub logging: LogArgs,
+}
+
+/// Verbosity.
+#[derive(Debug, Args)]
+pub struct LogArgs {
+    /// Errors only, no progress
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// More on stderr; twice for everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Format of the log on stderr
+    #[arg(long, global = true, value_enum, default_value_t)]
+    pub log_format: LogFormat,
+}
+
+/// Format of the log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One object per line.
+    Json,
+}
+
+/// All commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Judge photos: score, verdict, heat map, and each photo as it should look
+    Detect(DetectArgs),
+    /// Fit one profile for all classes of a data set
+    Fit(FitArgs),
+    /// Set a profile's threshold from more good photos, without fitting again
+    Calibrate(CalibrateArgs),
+    /// Measure on a data set with known defects: metrics.json, scores.csv, report.html
+    Eval(EvalArgs),
+    /// Repaint a masked part of a photo, as diffusers' inpainting pipeline does
+    Inpaint(InpaintArgs),
+    /// Write a diffusers folder or single file as a bundle
+    Export(ExportArgs),
+    /// Say what is in a checkpoint, profile or bundle, and whether it fits
+    Inspect(InspectArgs),
+    /// Train the small model from nothing
+    Pretrain(PretrainArgs),
+    /// Draw products and defects with exact masks
+    Synth(SynthArgs),
+    /// Time every stage of a detection
+    Bench(BenchArgs),
+    /// Say what this build and this machine can do
+    Doctor(DoctorArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Model, features, device.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Model")]
+pub struct EngineArgs {
+    /// Bundle, diffusers folder or single file; `none` compares features alone [default: the embedded mini]
+    #[arg(long, value_name = "BUNDLE|DIR|FILE")]
+    pub model: Option<PathBuf>,
+    /// Feature network [default: efficientnet-lite0 where this build has it, else vae]
+    #[arg(long, value_enum)]
+    pub features: Option<FeatureName>,
+    /// Weights of the feature network, instead of those compiled in
+    #[arg(long, value_name = "FILE")]
+    pub features_weights: Option<PathBuf>,
+    /// auto, cpu, gpu or gpu:N
+    #[arg(long, default_value_t)]
+    pub device: DeviceChoice,
+    /// Threads on the CPU [default: all cores]
+    #[arg(long)]
+    pub threads: Option<usize>,
+}
+
+/// Feature networks by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FeatureName {
+    /// EfficientNet-Lite0, ImageNet weights.
+    EfficientnetLite0,
+    /// The encoder of the loaded model.
+    Vae,
+}
+
+/// `detect`.
+#[derive(Debug, Args)]
+pub struct DetectArgs {
+    /// Photos, or folders of photos
+    #[arg(required = true)]
+    pub images: Vec<PathBuf>,
+    /// Photos of good parts, or folders of them: fits on the fly
+    #[arg(long, num_args = 1.., value_name = "DIR|FILE", required_unless_present = "profile", conflicts_with = "profile")]
+    pub good: Vec<PathBuf>,
+    /// A profile that `fit` wrote
+    #[arg(long)]
+    pub profile: Option<PathBuf>,
+    /// Class in the profile, or name of the product for the prompts
+    #[arg(long)]
+    pub class: Option<String>,
+    /// Prompts and part lists (TOML: [class] name, parts)
+    #[arg(long, value_name = "FILE")]
+    pub prompts: Option<PathBuf>,
+    /// Folder for results and pictures
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+    /// What stdout gets
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+    /// Folder for every intermediate as a picture, with an index.html that tells the story
+    #[arg(long, value_name = "DIR")]
+    pub explain: Option<PathBuf>,
+    /// Exit with 3 where any photo has this verdict or a worse one
+    #[arg(long, value_enum)]
+    pub fail_on: Option<FailOn>,
+    /// Model, features, device.
+    #[command(flatten)]
+    pub engine: EngineArgs,
+    /// Constants of the method.
+    #[command(flatten)]
+    pub method: MethodArgs,
+}
+
+/// What stdout gets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Table,
+    /// One array.
+    Json,
+    /// One object per line, as soon as a photo is judged.
+    Jsonl,
+    /// One line per photo.
+    Csv,
+}
+
+/// From which verdict on `--fail-on` fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// Above the threshold.
+    Suspect,
+    /// Well above the threshold.
+    Anomalous,
+}
+
+/// `fit`.
+#[derive(Debug, Args)]
+pub struct FitArgs {
+    /// Data set (CLASS/train/good), one class of it, or a folder of good photos
+    pub data: PathBuf,
+    /// The profile to write
+    #[arg(long)]
+    pub out: PathBuf,
+    /// Which weights are tuned on the good photos
+    #[arg(long, value_enum, default_value_t)]
+    pub tune: Tune,
+    /// Good photos per class [default: all]
+    #[arg(long)]
+    pub k_shot: Option<usize>,
+    /// Seed of the choice of good photos
+    #[arg(long, default_value_t = 0)]
+    pub draw_seed: u64,
+    /// Name of the only class, where DATA is a folder of good photos
+    #[arg(long)]
+    pub class: Option<String>,
+    /// Prompts and part lists (TOML: [class] name, parts)
+    #[arg(long, value_name = "FILE")]
+    pub prompts: Option<PathBuf>,
+    /// Leave the good photos' latents out: nothing in the profile decodes to them
+    #[arg(long)]
+    pub no_references: bool,
+    /// Say what would be done, and stop
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Model, features, device.
+    #[command(flatten)]
+    pub engine: EngineArgs,
+    /// Constants of the method.
+    #[command(flatten)]
+    pub method: MethodArgs,
+}
+
+/// Which weights `fit` tunes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Tune {
+    /// None: prototypes, references, normalisers and threshold.
+    #[default]
+    None,
+}
+
+/// `calibrate`.
+#[derive(Debug, Args)]
+pub struct CalibrateArgs {
+    /// The profile
+    #[arg(long)]
+    pub profile: PathBuf,
+    /// More good photos, or folders of them, that were not fitted on
+    #[arg(required = true)]
+    pub good: Vec<PathBuf>,
+    /// Class in the profile, where there are several
+    #[arg(long)]
+    pub class: Option<String>,
+    /// Where the new profile goes [default: in place]
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+    /// Model, features, device.
+    #[command(flatten)]
+    pub engine: EngineArgs,
+}
+
+/// `eval`.
+#[derive(Debug, Args)]
+pub struct EvalArgs {
+    /// Data set: CLASS/{train/good,test/good,test/DEFECT,ground_truth/DEFECT}
+    pub data: PathBuf,
+    /// A profile, instead of fitting by draws
+    #[arg(long, conflicts_with_all = ["k_shot", "seeds", "draws"])]
+    pub profile: Option<PathBuf>,
+    /// Good photos per class, one or several numbers
+    #[arg(long, value_delimiter = ',', default_value = "1")]
+    pub k_shot: Vec<usize>,
+    /// Seeds of the draws
+    #[arg(long, value_delimiter = ',', default_value = "0,1,2")]
+    pub seeds: Vec<u64>,
+    /// Given draws, instead of the seeds' own
+    #[arg(long, value_name = "FILE")]
+    pub draws: Option<PathBuf>,
+    /// At most so many good and so many defective photos per class, evenly spaced
+    #[arg(long)]
+    pub subset: Option<usize>,
+    /// Only these classes
+    #[arg(long, value_delimiter = ',')]
+    pub classes: Vec<String>,
+    /// Prompts and part lists (TOML: [class] name, parts)
+    #[arg(long, value_name = "FILE")]
+    pub prompts: Option<PathBuf>,
+    /// Folder for metrics.json, scores.csv, report.html; finished classes and draws in it are kept
+    #[arg(long)]
+    pub out: PathBuf,
+    /// Model, features, device.
+    #[command(flatten)]
+    pub engine: EngineArgs,
+    /// Constants of the method.
+    #[command(flatten)]
+    pub method: MethodArgs,
+}
+
+/// `inpaint`.
+#[derive(Debug, Args)]
+pub struct InpaintArgs {
+    /// The photo
+    pub image: PathBuf,
+    /// The mask, white where to repaint
+    #[arg(long)]
+    pub mask: PathBuf,
+    /// The picture to write
+    #[arg(long)]
+    pub out: PathBuf,
+    /// What to paint
+    #[arg(long, default_value = "")]
+    pub prompt: String,
+    /// What not to paint
+    #[arg(long, default_value = "")]
+    pub negative_prompt: String,
+    /// Denoising steps at full strength
+    #[arg(long, default_value_t = anomalysd_diffusion::inpaint::InpaintOptions::default().num_inference_steps)]
+    pub inference_steps: usize,
+    /// How much of what is under the mask is forgotten, 0..1
+    #[arg(long, default_value_t = anomalysd_diffusion::inpaint::InpaintOptions::default().strength)]
+    pub strength: f64,
+    /// Classifier-free guidance; up to 1 the negative prompt is not used
+    #[arg(long, default_value_t = anomalysd_diffusion::inpaint::InpaintOptions::default().guidance_scale)]
+    pub guidance_scale: f64,
+    /// Longer side in pixels [default: the model's]
+    #[arg(long)]
+    pub size: Option<usize>,
+    /// Seed of the noise
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Model, features, device.
+    #[command(flatten)]
+    pub engine: EngineArgs,
+}
+
+/// `export`.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// diffusers folder, bundle or single file [default: the embedded mini]
+    #[arg(long, value_name = "DIR|FILE")]
+    pub model: Option<PathBuf>,
+    /// The bundle's new folder
+    #[arg(long)]
+    pub out: PathBuf,
+    /// Store f16 (the default)
+    #[arg(long, conflicts_with = "f32")]
+    pub f16: bool,
+    /// Store f32
+    #[arg(long)]
+    pub f32: bool,
+    /// Largest size of a shard in MiB
+    #[arg(long, default_value_t = 32)]
+    pub shard_mib: u64,
+}
+
+/// `inspect`.
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    /// Any checkpoint, profile or bundle
+    pub path: PathBuf,
+    /// What stdout gets
+    #[arg(long, value_enum, default_value_t)]
+    pub format: InspectFormat,
+}
+
+/// What `inspect` and `doctor` print.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum InspectFormat {
+    /// For people.
+    #[default]
+    Table,
+    /// One object.
+    Json,
+}
+
+/// `pretrain`.
+#[derive(Debug, Args)]
+pub struct PretrainArgs {
+    /// Options as JSON; flags win [default: the library's]
+    pub options: Option<PathBuf>,
+    /// Folder of checkpoints, log, sheets and the result
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+    /// Folder of free photographs to crop from, beside drawn pictures
+    #[arg(long)]
+    pub photos: Option<PathBuf>,
+    /// Photos to measure on, never to train on
+    #[arg(long)]
+    pub probe: Option<PathBuf>,
+    /// Seed of weights, pictures, crops and noise
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Continue from the newest checkpoints in the folder
+    #[arg(long)]
+    pub resume: bool,
+    /// Begin with these weights, under a fresh optimiser
+    #[arg(long, value_name = "WEIGHTS", conflicts_with = "resume")]
+    pub from: Option<PathBuf>,
+    /// Steps of the VAE
+    #[arg(long)]
+    pub vae_steps: Option<u64>,
+    /// Steps of U-Net and text encoder
+    #[arg(long)]
+    pub unet_steps: Option<u64>,
+    /// Steps between checkpoints
+    #[arg(long)]
+    pub checkpoint_every: Option<u64>,
+    /// Steps between sheets of pictures
+    #[arg(long)]
+    pub sheet_every: Option<u64>,
+    /// Threads that each compute a part of a batch; 1 on a GPU
+    #[arg(long)]
+    pub workers: Option<usize>,
+    /// Print all options as JSON, and stop
+    #[arg(long)]
+    pub print_options: bool,
+    /// auto, cpu, gpu or gpu:N
+    #[arg(long, default_value_t = DeviceChoice::Cpu)]
+    pub device: DeviceChoice,
+}
+
+/// `synth`.
+#[derive(Debug, Args)]
+pub struct SynthArgs {
+    /// The data set's new folder
+    #[arg(long)]
+    pub out: PathBuf,
+    /// Products, one class each
+    #[arg(long, default_value_t = 6)]
+    pub products: u64,
+    /// Good photos to fit on, per product
+    #[arg(long, default_value_t = 8)]
+    pub train: u64,
+    /// Good photos to test on, per product
+    #[arg(long, default_value_t = 20)]
+    pub good: u64,
+    /// Defective photos per product and kind of defect
+    #[arg(long, default_value_t = 8)]
+    pub defective: u64,
+    /// Side in pixels
+    #[arg(long, default_value_t = 256)]
+    pub size: usize,
+    /// Seed of products and photos
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+}
+
+/// `bench`.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// Runs; medians are printed
+    #[arg(long, default_value_t = 5)]
+    pub runs: usize,
+    /// Where bench.json goes
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+    /// Model, features, device.
+    #[command(flatten)]
+    pub engine: EngineArgs,
+    /// Constants of the method.
+    #[command(flatten)]
+    pub method: MethodArgs,
+}
+
+/// `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// What stdout gets
+    #[arg(long, value_enum, default_value_t)]
+    pub format: InspectFormat,
+}

@@ -1,0 +1,326 @@
+//! `detect`: photos in, verdicts out.
+
+use std::path::{Path, PathBuf};
+
+use anomalysd_detect::control::Control;
+use anomalysd_detect::features::Features;
+use anomalysd_detect::pipeline::{ClassModel, Detection, Detector};
+use anomalysd_detect::repaint::DiffusionRepair;
+use anomalysd_detect::verdict::{CalibrationKind, Verdict};
+use anomalysd_imaging::Photo;
+
+use super::explain;
+use crate::args::{DetectArgs, FailOn, Format};
+use crate::engine::{Engine, features_identity};
+use crate::error::{CliError, Outcome};
+use crate::progress::{Reporter, cancelled, now_ms};
+use crate::prompts::PromptList;
+use crate::result::{DetectionResult, Shared};
+use crate::{output, photos, pictures, profile};
+
+/// The class that photos without one belong to.
+const UNNAMED: &str = "object";
+
+/// Judges every photo; one that cannot be read does not stop the others.
+pub fn run(args: &DetectArgs, quiet: bool) -> Outcome {
+    let images = photos::listed(&args.images)?;
+    let good = photos::listed(&args.good)?;
+    let prompts = PromptList::read(args.prompts.as_deref())?;
+    let profile = args.profile.as_deref().map(profile::read).transpose()?;
+    // Good photos first: without them nothing can be judged, and loading a model takes a while.
+    let good = good
+        .iter()
+        .map(|path| photos::read(path))
+        .collect::<Outcome<Vec<Photo>>>()?;
+    let engine = Engine::load(&args.engine)?;
+    let features = engine.features(&args.engine)?;
+    let repair = engine.repair();
+    let options = match &profile {
+        Some((profile, _)) => {
+            profile::check(profile, &engine, &features)?;
+            args.method.over(profile.options.clone())
+        }
+        None => args.method.options(),
+    };
+    let shared = Shared {
+        model: engine.model_identity(),
+        features: features_identity(&features),
+        profile: profile.as_ref().map(|(_, sha256)| sha256.clone()),
+        device: engine.chosen.name.clone(),
+        mode: options.mode,
+        seed: options.seed,
+    };
+    let mut detector = Detector::new(repair.as_ref(), &features, options)?;
+    if args.explain.is_some() {
+        detector = detector.keeping_intermediates();
+    }
+    let fitted;
+    let class = match &profile {
+        Some((profile, _)) => profile::chosen(profile, args.class.as_deref())?,
+        None => {
+            fitted = fit(&detector, args, &prompts, &good, quiet)?;
+            &fitted
+        }
+    };
+    let judge = Judge {
+        args,
+        detector,
+        class,
+        shared,
+        quiet,
+    };
+    judge.all(&images)
+}
+
+fn fit(
+    detector: &Detector<'_, DiffusionRepair<'_>, Features<'_>>,
+    args: &DetectArgs,
+    prompts: &PromptList,
+    good: &[Photo],
+    quiet: bool,
+) -> Outcome<ClassModel> {
+    let reporter = Reporter::new("fit", quiet);
+    let control = Control {
+        progress: &|progress| reporter.within(0, 1, progress),
+        cancelled: &cancelled,
+        now_ms: &now_ms,
+    };
+    let prompts = prompts.get(args.class.as_deref().unwrap_or(UNNAMED));
+    let mut class = pollster::block_on(detector.fit(&prompts, good, &control))?;
+    if let Some(name) = &args.class {
+        class.name.clone_from(name);
+    }
+    Ok(class)
+}
+
+struct Judge<'a> {
+    args: &'a DetectArgs,
+    detector: Detector<'a, DiffusionRepair<'a>, Features<'a>>,
+    class: &'a ClassModel,
+    shared: Shared,
+    quiet: bool,
+}
+
+impl Judge<'_> {
+    fn all(&self, images: &[PathBuf]) -> Outcome {
+        let stems = photos::unique_stems(images);
+        let mut printer = Printer::new(self.args.format);
+        let (mut failed, mut worst) = (0, Verdict::Ok);
+        let reporter = Reporter::new("detect", self.quiet);
+        for (index, (path, stem)) in images.iter().zip(&stems).enumerate() {
+            match self.one(path, stem, index, images.len(), &reporter) {
+                Ok(result) => {
+                    worst = worst.max(result.verdict);
+                    printer.add(result)?;
+                }
+                Err(CliError::Input(reason)) => {
+                    failed += 1;
+                    eprintln!("anomalysd: {reason}");
+                }
+                Err(other) => return Err(other),
+            }
+        }
+        drop(reporter);
+        printer.finish()?;
+        if !self.quiet && self.args.format == Format::Table {
+            eprintln!("{}", self.support());
+        }
+        if let Some(out) = &self.args.out
+            && !self.quiet
+        {
+            eprintln!("pictures: {}", out.display());
+        }
+        if failed > 0 {
+            return Err(CliError::Input(format!(
+                "{failed} of {} photos could not be judged",
+                images.len()
+            )));
+        }
+        let limit = match self.args.fail_on {
+            None => return Ok(()),
+            Some(FailOn::Suspect) => Verdict::Suspect,
+            Some(FailOn::Anomalous) => Verdict::Anomalous,
+        };
+        if worst >= limit {
+            return Err(CliError::FailOn(format!("--fail-on: a photo is {worst}")));
+        }
+        Ok(())
+    }
+
+    fn one(
+        &self,
+        path: &Path,
+        stem: &str,
+        index: usize,
+        count: usize,
+        reporter: &Reporter,
+    ) -> Outcome<DetectionResult> {
+        let photo = photos::read(path)?;
+        let control = Control {
+            progress: &|progress| reporter.within(index, count, progress),
+            cancelled: &cancelled,
+            now_ms: &now_ms,
+        };
+        let detection: Detection =
+            pollster::block_on(self.detector.detect(self.class, &photo, &control))?;
+        let shown = path.display().to_string();
+        let mut result = DetectionResult::new(shown, self.class, &detection, &self.shared);
+        if let Some(out) = &self.args.out {
+            pictures::write(&out.join(stem), &mut result, &detection)?;
+        }
+        if let Some(folder) = &self.args.explain {
+            // One photo gets the folder itself, several a folder each.
+            let folder = if count == 1 {
+                folder.clone()
+            } else {
+                folder.join(stem)
+            };
+            explain::write(&folder, &result, &detection)?;
+        }
+        Ok(result)
+    }
+
+    /// What the photos at hand do and do not support, in words.
+    fn support(&self) -> String {
+        let calibration = &self.class.calibration;
+        let n = calibration.scores.len();
+        match calibration.kind {
+            CalibrationKind::Views => {
+                "threshold: from shifted and scaled views of the only good photo; no p-value. \
+                 More good photos make it better."
+                    .into()
+            }
+            CalibrationKind::LeaveOneOut => format!(
+                "threshold: each of {n} good photos against the others; p-values are approximate. \
+                 A false-alarm rate needs held-out photos (`anomalysd calibrate`): 19 of them for 5 %."
+            ),
+            CalibrationKind::HeldOut => {
+                let rate = calibration.rate_supported().unwrap_or(1.0);
+                let more = 19usize.saturating_sub(n);
+                let wish = if more > 0 {
+                    format!(" {more} more support 5 %.")
+                } else {
+                    String::new()
+                };
+                format!(
+                    "threshold: {n} held-out good photos; they support false-alarm rates from {:.1} %.{wish}",
+                    rate * 100.0
+                )
+            }
+        }
+    }
+}
+
+/// Results on stdout.
+struct Printer {
+    format: Format,
+    results: Vec<DetectionResult>,
+}
+
+impl Printer {
+    fn new(format: Format) -> Self {
+        Self {
+            format,
+            results: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, result: DetectionResult) -> Outcome {
+        if self.format == Format::Jsonl {
+            let line = serde_json::to_string(&result)
+                .map_err(|error| CliError::Internal(format!("JSON: {error}")))?;
+            return output::print(&line);
+        }
+        self.results.push(result);
+        Ok(())
+    }
+
+    fn finish(self) -> Outcome {
+        match self.format {
+            Format::Jsonl => Ok(()),
+            Format::Json => output::print(&output::to_json(&self.results)?),
+            Format::Csv => output::print(csv_text(&self.results)?.trim_end()),
+            Format::Table if self.results.is_empty() => Ok(()),
+            Format::Table => output::print(table(&self.results).trim_end()),
+        }
+    }
+}
+
+fn p_text(result: &DetectionResult) -> String {
+    match result.p_value {
+        None => "-".into(),
+        Some(p) if result.p_approximate => format!("~{p:.3}"),
+        Some(p) => format!("{p:.3}"),
+    }
+}
+
+fn table(results: &[DetectionResult]) -> String {
+    let longest = results
+        .iter()
+        .map(|result| result.image.chars().count())
+        .max()
+        .unwrap_or(0)
+        .max(5);
+    let mut text = format!(
+        "{:<longest$}  {:<9}  {:>7}  {:>9}  {:>7}  regions\n",
+        "photo", "verdict", "score", "threshold", "p"
+    );
+    for result in results {
+        let regions: Vec<String> = result
+            .regions
+            .iter()
+            .take(3)
+            .map(|region| {
+                format!(
+                    "{}x{} at {},{}",
+                    region.width, region.height, region.x, region.y
+                )
+            })
+            .collect();
+        text.push_str(&format!(
+            "{:<longest$}  {:<9}  {:>7.3}  {:>9.3}  {:>7}  {}\n",
+            result.image,
+            result.verdict.to_string(),
+            result.score,
+            result.threshold,
+            p_text(result),
+            regions.join("; ")
+        ));
+    }
+    text
+}
+
+fn csv_text(results: &[DetectionResult]) -> Outcome<String> {
+    let failed = |error: String| CliError::Internal(format!("CSV: {error}"));
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    let head = [
+        "image",
+        "class",
+        "verdict",
+        "score",
+        "threshold",
+        "p_value",
+        "p_approximate",
+        "regions",
+    ];
+    csv.write_record(head)
+        .map_err(|error| failed(error.to_string()))?;
+    for result in results {
+        let p = result.p_value.map_or_else(String::new, |p| p.to_string());
+        csv.write_record([
+            result.image.as_str(),
+            &result.class,
+            &result.verdict.to_string(),
+            &result.score.to_string(),
+            &result.threshold.to_string(),
+            &p,
+            &result.p_approximate.to_string(),
+            &result.regions.len().to_string(),
+        ])
+        .map_err(|error| failed(error.to_string()))?;
+    }
+    let bytes = csv
+        .into_inner()
+        .map_err(|error| failed(error.to_string()))?;
+    String::from_utf8(bytes).map_err(|error| failed(error.to_string()))
+}

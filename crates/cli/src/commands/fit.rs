@@ -1,0 +1,127 @@
+//! `fit`: one profile for all classes of a data set.
+
+use std::path::{Path, PathBuf};
+
+use anomalysd_dataset::draws::draw;
+use anomalysd_dataset::folder::{Class, Dataset};
+use anomalysd_detect::control::Control;
+use anomalysd_detect::pipeline::Detector;
+use anomalysd_detect::profile::Profile;
+
+use crate::args::FitArgs;
+use crate::engine::Engine;
+use crate::error::{CliError, Outcome};
+use crate::progress::{Reporter, cancelled, now_ms};
+use crate::prompts::PromptList;
+use crate::{output, photos, profile};
+
+/// Fits every class, and writes the profile.
+pub fn run(args: &FitArgs, quiet: bool) -> Outcome {
+    let classes = classes(args)?;
+    let prompts = PromptList::read(args.prompts.as_deref())?;
+    if args.dry_run {
+        for (name, good) in &classes {
+            output::print(&format!(
+                "{name}: {} good photo(s), \"{}\"",
+                good.len(),
+                prompts.get(name).both()
+            ))?;
+        }
+        return Ok(());
+    }
+    let engine = Engine::load(&args.engine)?;
+    let features = engine.features(&args.engine)?;
+    let repair = engine.repair();
+    let options = args.method.options();
+    let detector = Detector::new(repair.as_ref(), &features, options.clone())?;
+    let reporter = Reporter::new("fit", quiet);
+    let mut fitted = Vec::with_capacity(classes.len());
+    for (index, (name, good)) in classes.iter().enumerate() {
+        let good = good
+            .iter()
+            .map(|path| photos::read(path))
+            .collect::<Outcome<Vec<_>>>()?;
+        let control = Control {
+            progress: &|progress| reporter.within(index, classes.len(), progress),
+            cancelled: &cancelled,
+            now_ms: &now_ms,
+        };
+        let mut class = pollster::block_on(detector.fit(&prompts.get(name), &good, &control))?;
+        class.name.clone_from(name);
+        fitted.push(class);
+    }
+    drop(reporter);
+    let (model, features) = profile::weights(&engine, &features);
+    let mut made = Profile {
+        model,
+        features,
+        options,
+        classes: fitted,
+    };
+    if args.no_references {
+        made = made.without_references();
+    }
+    profile::write(&args.out, &made)?;
+    for class in &made.classes {
+        let (n, threshold) = (class.good.len(), class.calibration.threshold);
+        output::print(&format!(
+            "{}: {n} good photo(s), threshold {threshold:.3}",
+            class.name
+        ))?;
+    }
+    output::print(&args.out.display().to_string())
+}
+
+/// Classes and their good photos: a data set, one class of it, or a folder of good photos.
+fn classes(args: &FitArgs) -> Outcome<Vec<(String, Vec<PathBuf>)>> {
+    let flat = photos_inside(&args.data);
+    let (dataset, flat) = match (Dataset::read(&args.data), flat) {
+        (Ok(dataset), _) => (dataset.classes, None),
+        (Err(_), Some(good)) => (Vec::new(), Some(good)),
+        (Err(error), None) => return Err(error.into()),
+    };
+    if let Some(good) = flat {
+        let name = args
+            .class
+            .clone()
+            .unwrap_or_else(|| folder_name(&args.data));
+        let class = Class {
+            name: name.clone(),
+            train_good: good,
+            test: Vec::new(),
+        };
+        return Ok(vec![(name, chosen(args, &class)?)]);
+    }
+    if let (Some(_), count @ 2..) = (&args.class, dataset.len()) {
+        return Err(CliError::Input(format!(
+            "--class: {} has {count} classes with names of their own",
+            args.data.display()
+        )));
+    }
+    dataset
+        .iter()
+        .map(|class| {
+            let name = args.class.clone().unwrap_or_else(|| class.name.clone());
+            Ok((name, chosen(args, class)?))
+        })
+        .collect()
+}
+
+fn chosen(args: &FitArgs, class: &Class) -> Outcome<Vec<PathBuf>> {
+    match args.k_shot {
+        Some(k) => Ok(draw(class, k, args.draw_seed)?),
+        None => Ok(class.train_good.clone()),
+    }
+}
+
+fn photos_inside(folder: &Path) -> Option<Vec<PathBuf>> {
+    anomalysd_dataset::folder::photos(folder).ok()
+}
+
+fn folder_name(folder: &Path) -> String {
+    let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    whole.file_name().map_or_else(
+        || "object".into(),
+        |name| name.to_string_lossy().into_owned(),
+    )
+}

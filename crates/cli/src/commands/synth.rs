@@ -1,0 +1,86 @@
+//! `synth`: drawn products and defects as a data set in the layout of MVTec-AD.
+
+use std::path::Path;
+
+use anomalysd_dataset::synth::{DefectKind, Family, Product};
+use anomalysd_imaging::{encode_png, encode_png_mask};
+use serde_json::json;
+
+use crate::args::SynthArgs;
+use crate::error::{CliError, Outcome};
+use crate::output;
+use crate::progress::{Reporter, cancelled};
+
+/// Photos of one purpose are drawn with seeds from here on, so that no two purposes share one.
+const PURPOSE: u64 = 1_000_000;
+/// Draws of a kind of defect that may fail before the product is taken to have none.
+const TRIES: u64 = 20;
+
+/// Draws the data set; classes take turns through the families.
+pub fn run(args: &SynthArgs, quiet: bool) -> Outcome {
+    if !(32..=1024).contains(&args.size) {
+        return Err(CliError::Input(format!(
+            "--size is {}, expected 32 to 1024 pixels",
+            args.size
+        )));
+    }
+    if args.out.exists() {
+        return Err(CliError::at(
+            &args.out,
+            "exists already; choose another name or remove it",
+        ));
+    }
+    let reporter = Reporter::new("synth", quiet);
+    for number in 0..args.products {
+        let family = Family::ALL[number as usize % Family::ALL.len()];
+        let product = Product::draw(family, args.seed.wrapping_add(number));
+        let class = format!("{number:03}_{}", product.name().replace(' ', "_"));
+        write_class(args, &product, &args.out.join(class))?;
+        reporter.set((number + 1) as f64 / args.products.max(1) as f64);
+    }
+    output::print(&args.out.display().to_string())
+}
+
+fn write_class(args: &SynthArgs, product: &Product, folder: &Path) -> Outcome {
+    let check = || {
+        if cancelled() {
+            Err(CliError::Interrupted)
+        } else {
+            Ok(())
+        }
+    };
+    for (path, first, count) in [
+        ("train/good", 0, args.train),
+        ("test/good", PURPOSE, args.good),
+    ] {
+        let folder = output::folder(&folder.join(path))?;
+        for index in 0..count {
+            check()?;
+            let photo = product.instance(first + index, args.size);
+            output::write(&folder.join(format!("{index:03}.png")), &encode_png(&photo))?;
+        }
+    }
+    for &kind in DefectKind::ALL {
+        let mut found = 0;
+        for seed in 0..args.defective * TRIES {
+            check()?;
+            if found == args.defective {
+                break;
+            }
+            let Some((photo, mask)) = product.defective(2 * PURPOSE + seed, args.size, kind) else {
+                continue;
+            };
+            let photos = output::folder(&folder.join("test").join(kind.name()))?;
+            let masks = output::folder(&folder.join("ground_truth").join(kind.name()))?;
+            output::write(&photos.join(format!("{found:03}.png")), &encode_png(&photo))?;
+            output::write(
+                &masks.join(format!("{found:03}_mask.png")),
+                &encode_png_mask(&mask),
+            )?;
+            found += 1;
+        }
+    }
+    let about =
+        json!({ "name": product.name(), "parts": product.parts(), "oriented": product.oriented() });
+    output::write_json(&folder.join("product.json"), &about)
+}

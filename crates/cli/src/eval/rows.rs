@@ -1,0 +1,112 @@
+//! Four methods from one detection.
+
+use std::collections::BTreeMap;
+
+use anomalysd_detect::options::{DetectOptions, ScoreOptions};
+use anomalysd_detect::pipeline::Detection;
+use anomalysd_detect::prototypes::grid_of;
+use anomalysd_detect::score::{cell_means, fuse, photo_score, top_mean};
+use anomalysd_imaging::Map;
+use serde::{Deserialize, Serialize};
+
+/// A row of the tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// The plain baseline.
+    NearestNeighbour,
+    /// q̃ alone.
+    FeaturesOnly,
+    /// α = 0: repairs alone.
+    RepairOnly,
+    /// Everything.
+    #[serde(rename = "anomalysd")]
+    AnomalySd,
+}
+
+impl Method {
+    /// All, in the order of the tables.
+    pub const ALL: [Self; 4] = [
+        Self::NearestNeighbour,
+        Self::FeaturesOnly,
+        Self::RepairOnly,
+        Self::AnomalySd,
+    ];
+
+    /// Its name in every file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NearestNeighbour => "nearest-neighbour",
+            Self::FeaturesOnly => "features-only",
+            Self::RepairOnly => "repair-only",
+            Self::AnomalySd => "anomalysd",
+        }
+    }
+}
+
+/// What one method says of one photo.
+#[derive(Debug, Clone)]
+pub struct Judged {
+    /// S, at the size of the judged photo.
+    pub map: Map,
+    /// The photo's score.
+    pub score: f32,
+    /// Scores under other constants: the share of the highest cells (`top 1 %`), the share of the
+    /// guided part in the fused map (`alpha 0.75`).
+    pub by_variant: BTreeMap<String, f32>,
+}
+
+/// Shares of the highest feature cells that are reported beside the chosen one.
+const TOPS: [(&str, f32); 5] = [
+    ("top cell", 0.0),
+    ("top 0.1 %", 0.001),
+    ("top 0.5 %", 0.005),
+    ("top 1 %", 0.01),
+    ("top 2 %", 0.02),
+];
+
+/// Shares of the guided part that are reported beside the chosen one.
+const ALPHAS: [f32; 6] = [0.25, 0.5, 0.7, 0.8, 0.9, 1.0];
+
+/// The methods that a detection carries; those with repairs only where there is a model.
+pub fn of_detection(detection: &Detection, options: &DetectOptions) -> Vec<(Method, Judged)> {
+    let photo = &detection.measurement.photo;
+    let grid = grid_of(photo.width, photo.height, options.features.grid);
+    let scored = &detection.scored;
+    let alone = fuse(None, &scored.features, &options.score).map;
+    let mut rows = vec![(Method::FeaturesOnly, judged(alone, grid, &options.score))];
+    if let Some(multi_scale) = &scored.multi_scale {
+        let repairs = ScoreOptions {
+            fusion_alpha: 0.0,
+            ..options.score.clone()
+        };
+        let map = fuse(Some(multi_scale), &scored.guided, &repairs).map;
+        rows.push((Method::RepairOnly, judged(map, grid, &options.score)));
+        let mut all = judged(scored.map.clone(), grid, &options.score);
+        for alpha in ALPHAS {
+            let other = ScoreOptions {
+                fusion_alpha: alpha,
+                ..options.score.clone()
+            };
+            let map = fuse(Some(multi_scale), &scored.guided, &other).map;
+            let score = photo_score(&map, grid.0, grid.1, &options.score);
+            all.by_variant.insert(format!("alpha {alpha}"), score);
+        }
+        rows.push((Method::AnomalySd, all));
+    }
+    rows
+}
+
+fn judged(map: Map, (columns, rows): (usize, usize), options: &ScoreOptions) -> Judged {
+    let score = photo_score(&map, columns, rows, options);
+    let cells = cell_means(&map, columns, rows);
+    let by_variant = TOPS.map(|(name, share)| {
+        let count = (share * cells.data.len() as f32).round() as usize;
+        (name.to_owned(), top_mean(&cells.data, count.max(1)))
+    });
+    Judged {
+        map,
+        score,
+        by_variant: by_variant.into(),
+    }
+}

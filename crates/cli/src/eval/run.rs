@@ -1,0 +1,447 @@
+//! Classes × draws, one after the other, each kept when it is done.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anomalysd_dataset::draws::{Draws, draw};
+use anomalysd_dataset::folder::{Class, Dataset};
+use anomalysd_detect::control::Control;
+use anomalysd_detect::features::Features;
+use anomalysd_detect::options::DetectOptions;
+use anomalysd_detect::pipeline::{ClassModel, Detection, Detector};
+use anomalysd_detect::repaint::DiffusionRepair;
+use anomalysd_imaging::render::{Cell, heat_map, panel};
+use anomalysd_imaging::{Mask, Photo, encode_png};
+use serde::Serialize;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::nearest::{self, Nearest};
+use super::part::{Case, Part, TestedPhoto, Truth, row};
+use super::rows::{Judged, Method, of_detection};
+use super::{report, summary};
+use crate::args::EvalArgs;
+use crate::engine::{Engine, features_identity};
+use crate::error::{CliError, Outcome};
+use crate::progress::{Reporter, cancelled, now_ms};
+use crate::prompts::PromptList;
+use crate::{output, photos};
+
+/// Height of the pictures of cases.
+const CASE_HEIGHT: usize = 160;
+
+/// What a part is fitted on.
+struct Job {
+    class: Class,
+    k_shot: usize,
+    seed: u64,
+    /// Good photos to fit on; empty with a profile.
+    good: Vec<PathBuf>,
+}
+
+/// Everything that all jobs share.
+struct Bench<'a> {
+    detector: Detector<'a, DiffusionRepair<'a>, Features<'a>>,
+    features: &'a Features<'a>,
+    prompts: &'a PromptList,
+    root: PathBuf,
+    parts: PathBuf,
+    config: Value,
+    quiet: bool,
+}
+
+/// Measures, and writes metrics.json, scores.csv and report.html.
+pub fn run(args: &EvalArgs, quiet: bool) -> Outcome {
+    let dataset = Dataset::read(&args.data)?;
+    let prompts = PromptList::read(args.prompts.as_deref())?;
+    let classes = chosen_classes(&dataset, args)?;
+    let engine = Engine::load(&args.engine)?;
+    let features = engine.features(&args.engine)?;
+    let repair = engine.repair();
+    let profile = args
+        .profile
+        .as_deref()
+        .map(crate::profile::read)
+        .transpose()?;
+    let options = match &profile {
+        Some((profile, _)) => args.method.over(profile.options.clone()),
+        None => args.method.options(),
+    };
+    if let Some((profile, _)) = &profile {
+        crate::profile::check(profile, &engine, &features)?;
+    }
+    let jobs = jobs(args, classes)?;
+    let out = output::folder(&args.out)?;
+    let config = config(args, &engine, &features, &options)?;
+    let bench = Bench {
+        detector: Detector::new(repair.as_ref(), &features, options)?,
+        features: &features,
+        prompts: &prompts,
+        root: dataset.root.clone(),
+        parts: output::folder(&out.join("parts"))?,
+        config: config.clone(),
+        quiet,
+    };
+    let mut parts = Vec::with_capacity(jobs.len());
+    let first_seed = jobs.first().map(|job| job.seed);
+    for job in &jobs {
+        let class = match &profile {
+            Some((profile, _)) => Some(profile.class(&job.class.name)?),
+            None => None,
+        };
+        let part = bench.part(job, class, Some(job.seed) == first_seed)?;
+        if !quiet {
+            eprintln!("{}", summary::line(&part));
+        }
+        parts.push(part);
+    }
+    let metrics = summary::metrics(&parts, config);
+    output::write_json(&out.join("metrics.json"), &metrics)?;
+    output::write(&out.join("scores.csv"), &summary::scores_csv(&parts)?)?;
+    let html = report::html(&parts, &metrics, &bench.parts)?;
+    output::write(&out.join("report.html"), html.as_bytes())?;
+    output::print(&summary::table(&metrics))?;
+    output::print(&format!("report: {}", out.join("report.html").display()))
+}
+
+fn chosen_classes(dataset: &Dataset, args: &EvalArgs) -> Outcome<Vec<Class>> {
+    for wanted in &args.classes {
+        if !dataset.classes.iter().any(|class| class.name == *wanted) {
+            let known: Vec<&str> = dataset.classes.iter().map(|c| c.name.as_str()).collect();
+            return Err(CliError::Input(format!(
+                "--classes: no class `{wanted}` in {}; there are {}",
+                dataset.root.display(),
+                known.join(", ")
+            )));
+        }
+    }
+    let all = || dataset.classes.iter().cloned();
+    let chosen =
+        all().filter(|class| args.classes.is_empty() || args.classes.contains(&class.name));
+    chosen
+        .map(|class| {
+            let class = match args.subset {
+                Some(count) => class.subset(count),
+                None => class,
+            };
+            let good = class.test.iter().filter(|photo| photo.defect.is_none()).count();
+            if good == 0 || good == class.test.len() {
+                return Err(CliError::Input(format!(
+                    "class `{}` has {good} good and {} defective test photos; both kinds are needed",
+                    class.name,
+                    class.test.len() - good
+                )));
+            }
+            Ok(class)
+        })
+        .collect()
+}
+
+fn jobs(args: &EvalArgs, classes: Vec<Class>) -> Outcome<Vec<Job>> {
+    let given = args.draws.as_deref().map(Draws::read).transpose()?;
+    let mut jobs = Vec::new();
+    for class in classes {
+        if args.profile.is_some() {
+            jobs.push(Job {
+                class,
+                k_shot: 0,
+                seed: 0,
+                good: Vec::new(),
+            });
+            continue;
+        }
+        for &k_shot in &args.k_shot {
+            for &seed in &args.seeds {
+                let good = match &given {
+                    Some(draws) => draws.get(&class, k_shot, seed).ok_or_else(|| {
+                        CliError::Input(format!(
+                            "--draws: no draw of {k_shot} photos with seed {seed} for class `{}`",
+                            class.name
+                        ))
+                    })?,
+                    None => draw(&class, k_shot, seed)?,
+                };
+                jobs.push(Job {
+                    class: class.clone(),
+                    k_shot,
+                    seed,
+                    good,
+                });
+            }
+        }
+    }
+    Ok(jobs)
+}
+
+fn config(
+    args: &EvalArgs,
+    engine: &Engine,
+    features: &Features<'_>,
+    options: &DetectOptions,
+) -> Outcome<Value> {
+    let options = serde_json::to_value(options)
+        .map_err(|error| CliError::Internal(format!("options: {error}")))?;
+    Ok(json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "data": args.data,
+        "profile": args.profile,
+        "k_shot": args.k_shot,
+        "seeds": args.seeds,
+        "draws": args.draws,
+        "subset": args.subset,
+        "model": engine.model_identity(),
+        "features": features_identity(features),
+        "device": engine.chosen.name,
+        "options": options,
+    }))
+}
+
+impl Bench<'_> {
+    /// The part from its file, or measured now.
+    fn part(&self, job: &Job, class: Option<&ClassModel>, pictures: bool) -> Outcome<Part> {
+        let name = format!("{}-k{}-s{}", job.class.name, job.k_shot, job.seed);
+        let path = self.parts.join(format!("{name}.json"));
+        let depends_on = self.depends_on(job, pictures)?;
+        if let Ok(bytes) = std::fs::read(&path)
+            && let Ok(part) = serde_json::from_slice::<Part>(&bytes)
+            && part.depends_on == depends_on
+        {
+            return Ok(part);
+        }
+        let part = self.measure(job, class, depends_on, &name, pictures)?;
+        output::write_json(&path, &part)?;
+        Ok(part)
+    }
+
+    /// Hash of the configuration and of the photos' names.
+    fn depends_on(&self, job: &Job, pictures: bool) -> Outcome<String> {
+        #[derive(Serialize)]
+        struct Depends<'a> {
+            config: &'a Value,
+            good: &'a [PathBuf],
+            test: Vec<&'a Path>,
+            prompts: Value,
+            pictures: bool,
+        }
+        let mut config = self.config.clone();
+        if let Some(fields) = config.as_object_mut() {
+            // Which other parts are asked for changes nothing here.
+            for field in ["k_shot", "seeds", "draws", "subset"] {
+                fields.remove(field);
+            }
+        }
+        let prompts = self.prompts.get(&job.class.name);
+        let depends = Depends {
+            config: &config,
+            good: &job.good,
+            test: job
+                .class
+                .test
+                .iter()
+                .map(|photo| photo.path.as_path())
+                .collect(),
+            prompts: json!({ "both": prompts.both(), "detail": prompts.detail() }),
+            pictures,
+        };
+        let text = output::to_json(&depends)?;
+        let digest = Sha256::digest(text.as_bytes());
+        Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    fn measure(
+        &self,
+        job: &Job,
+        class: Option<&ClassModel>,
+        depends_on: String,
+        name: &str,
+        pictures: bool,
+    ) -> Outcome<Part> {
+        let reporter = Reporter::new(name, self.quiet);
+        let good = job
+            .good
+            .iter()
+            .map(|path| photos::read(path))
+            .collect::<Outcome<Vec<Photo>>>()?;
+        let control = Control {
+            progress: &|progress| {
+                reporter.within(0, job.class.test.len() + good.len().max(1), progress)
+            },
+            cancelled: &cancelled,
+            now_ms: &now_ms,
+        };
+        let (baseline, fitted);
+        let class = if let Some(class) = class {
+            baseline = None;
+            class
+        } else {
+            baseline = Some(Nearest::fit(self.features, &good)?);
+            let prompts = self.prompts.get(&job.class.name);
+            fitted = pollster::block_on(self.detector.fit(&prompts, &good, &control))?;
+            &fitted
+        };
+        let count = job.class.test.len();
+        let mut judged: BTreeMap<Method, Vec<Judged>> = BTreeMap::new();
+        let mut truth = Vec::with_capacity(count);
+        let mut tested = Vec::with_capacity(count);
+        let mut times = Vec::with_capacity(count);
+        let mut gallery = Gallery::default();
+        for (index, test) in job.class.test.iter().enumerate() {
+            let photo = photos::read(&test.path)?;
+            let mask = match (&test.defect, &test.mask) {
+                (None, _) => Some(Mask::new(photo.width, photo.height)),
+                (Some(_), Some(path)) => Some(photos::read_mask(path)?),
+                (Some(_), None) => None,
+            };
+            if let Some(baseline) = &baseline {
+                let (map, score) = baseline.judge(self.features, &photo)?;
+                let by_variant = BTreeMap::new();
+                let all = judged.entry(Method::NearestNeighbour).or_default();
+                all.push(Judged {
+                    map,
+                    score,
+                    by_variant,
+                });
+            }
+            let control = Control {
+                progress: &|progress| reporter.within(index + 1, count + 1, progress),
+                cancelled: &cancelled,
+                now_ms: &now_ms,
+            };
+            let began = now_ms();
+            let detection = pollster::block_on(self.detector.detect(class, &photo, &control))?;
+            times.push(now_ms() - began);
+            for (method, one) in of_detection(&detection, self.detector.options()) {
+                judged.entry(method).or_default().push(one);
+            }
+            let shown = test.path.strip_prefix(&self.root).unwrap_or(&test.path);
+            let shown = shown.display().to_string();
+            if pictures {
+                gallery.offer(&detection, &shown, test.defect.is_some(), mask.as_ref());
+            }
+            tested.push(TestedPhoto {
+                path: shown,
+                defect: test.defect.clone(),
+                verdict: detection.verdict.to_string(),
+            });
+            truth.push(Truth {
+                defective: test.defect.is_some(),
+                mask,
+            });
+        }
+        let threshold = |method| {
+            let judged_by = if judged.contains_key(&Method::AnomalySd) {
+                Method::AnomalySd
+            } else {
+                Method::FeaturesOnly
+            };
+            (method == judged_by).then_some(class.calibration.threshold)
+        };
+        let squeezed: Vec<Truth> = truth.iter().map(nearest::squeezed).collect();
+        let rows = judged
+            .iter()
+            .map(|(&method, judged)| {
+                // The baseline is measured by its own recipe, too: every photo counts the same.
+                let own = method == Method::NearestNeighbour;
+                let truth = if own { &squeezed } else { &truth };
+                row(method, judged, truth, threshold(method))
+            })
+            .collect();
+        let n_defect = truth.iter().filter(|truth| truth.defective).count();
+        times.sort_by(f64::total_cmp);
+        Ok(Part {
+            depends_on,
+            class: job.class.name.clone(),
+            k_shot: if job.k_shot == 0 {
+                class.calibration.scores.len()
+            } else {
+                job.k_shot
+            },
+            seed: job.seed,
+            n_good: count - n_defect,
+            n_defect,
+            photos: tested,
+            rows,
+            cases: gallery.write(&self.parts, name)?,
+            detect_ms: times.get(times.len() / 2).copied().unwrap_or(0.0),
+        })
+    }
+}
+
+/// The clearest and the most misleading photos so far.
+#[derive(Default)]
+struct Gallery {
+    caught: Option<(f32, String, Vec<Cell>)>,
+    missed: Option<(f32, String, Vec<Cell>)>,
+    false_alarm: Option<(f32, String, Vec<Cell>)>,
+}
+
+impl Gallery {
+    fn offer(&mut self, detection: &Detection, path: &str, defective: bool, mask: Option<&Mask>) {
+        let score = detection.score;
+        let entry = || (score, path.to_owned(), cells(detection, mask));
+        let higher = |old: &Option<(f32, String, Vec<Cell>)>| {
+            old.as_ref().is_none_or(|(old, ..)| score > *old)
+        };
+        if defective {
+            if higher(&self.caught) {
+                self.caught = Some(entry());
+            }
+            if self.missed.as_ref().is_none_or(|(old, ..)| score < *old) {
+                self.missed = Some(entry());
+            }
+        } else if higher(&self.false_alarm) {
+            self.false_alarm = Some(entry());
+        }
+    }
+
+    fn write(self, folder: &Path, name: &str) -> Outcome<Vec<Case>> {
+        let cases = [
+            ("defect with the highest score", "caught", self.caught),
+            ("defect with the lowest score", "missed", self.missed),
+            (
+                "good photo with the highest score",
+                "false-alarm",
+                self.false_alarm,
+            ),
+        ];
+        let mut written = Vec::new();
+        for (why, file, case) in cases {
+            let Some((score, path, cells)) = case else {
+                continue;
+            };
+            let picture = format!("{name}-{file}.png");
+            output::write(
+                &folder.join(&picture),
+                &encode_png(&panel(&[cells], CASE_HEIGHT)),
+            )?;
+            written.push(Case {
+                why: why.to_owned(),
+                path,
+                score,
+                picture,
+            });
+        }
+        Ok(written)
+    }
+}
+
+fn cells(detection: &Detection, mask: Option<&Mask>) -> Vec<Cell> {
+    let cell = |caption: &str, picture: Photo| Cell {
+        caption: caption.to_owned(),
+        picture,
+    };
+    let photo = &detection.measurement.photo;
+    let mut cells = vec![
+        cell("photo", photo.clone()),
+        cell("repaired", detection.repaired.clone()),
+        cell("map", heat_map(&detection.scored.map, detection.threshold)),
+    ];
+    if let Some(mask) = mask {
+        let white = |x, y| [f32::from(u8::from(mask.at(x, y))); 3];
+        cells.push(cell(
+            "truth",
+            Photo::from_fn(mask.width, mask.height, white),
+        ));
+    }
+    cells
+}

@@ -1,0 +1,62 @@
+//! Files are written beside their target and renamed: they appear whole or not at all.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::error::{CliError, Outcome};
+
+/// Writes a file, replacing an existing one whole.
+pub fn write(path: &Path, bytes: &[u8]) -> Outcome {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let failed = |error: std::io::Error| CliError::at(path, format!("cannot be written: {error}"));
+    let mut file = tempfile::Builder::new()
+        .prefix(".anomalysd-")
+        .tempfile_in(folder)
+        .map_err(failed)?;
+    file.write_all(bytes).map_err(failed)?;
+    // A temporary file is private; what a person asked for has the usual permissions.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::Permissions::from_mode(0o644);
+        file.as_file().set_permissions(mode).map_err(failed)?;
+    }
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
+/// Writes indented JSON with a final line break.
+pub fn write_json(path: &Path, value: &impl Serialize) -> Outcome {
+    let mut text = to_json(value)?;
+    text.push('\n');
+    write(path, text.as_bytes())
+}
+
+/// Indented JSON.
+pub fn to_json(value: &impl Serialize) -> Outcome<String> {
+    serde_json::to_string_pretty(value)
+        .map_err(|error| CliError::Internal(format!("JSON: {error}")))
+}
+
+/// Makes a folder and its parents.
+pub fn folder(path: &Path) -> Outcome<PathBuf> {
+    std::fs::create_dir_all(path)
+        .map_err(|error| CliError::at(path, format!("cannot be made: {error}")))?;
+    Ok(path.to_owned())
+}
+
+/// Prints a line to stdout; a reader that went away (`| head`) is no error.
+pub fn print(text: &str) -> Outcome {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(CliError::Internal(format!("standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}

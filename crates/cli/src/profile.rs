@@ -1,0 +1,122 @@
+//! Profiles on disk.
+
+use std::path::Path;
+
+use anomalysd_detect::features::{FeatureNetwork, Features};
+use anomalysd_detect::pipeline::ClassModel;
+use anomalysd_detect::profile::{Profile, Weights};
+use sha2::{Digest, Sha256};
+
+use crate::args::InspectFormat;
+use crate::engine::Engine;
+use crate::error::{CliError, Outcome};
+use crate::output;
+
+/// Larger files are no profiles: four photos of a class take some 5 MB.
+const MOST_BYTES: u64 = 2 << 30;
+
+/// A profile and the hash of its file.
+pub fn read(path: &Path) -> Outcome<(Profile, String)> {
+    let length = std::fs::metadata(path)
+        .map_err(|error| CliError::at(path, error))?
+        .len();
+    if length > MOST_BYTES {
+        return Err(CliError::at(
+            path,
+            format!("is {length} bytes long: not a profile"),
+        ));
+    }
+    let bytes = std::fs::read(path).map_err(|error| CliError::at(path, error))?;
+    let sha256 = Sha256::digest(&bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let profile = Profile::from_bytes(bytes).map_err(|error| CliError::at(path, error))?;
+    Ok((profile, sha256))
+}
+
+/// Writes a profile whole or not at all.
+pub fn write(path: &Path, profile: &Profile) -> Outcome {
+    output::write(path, &profile.to_bytes()?)
+}
+
+/// What an engine's profile says of its weights.
+pub fn weights(engine: &Engine, features: &Features<'_>) -> (Option<Weights>, Weights) {
+    let model = engine.model.as_ref().map(|model| Weights {
+        name: model.config.name.clone(),
+        fingerprint: model.fingerprint.clone(),
+    });
+    let features = Weights {
+        name: features.name().to_owned(),
+        fingerprint: features.fingerprint(),
+    };
+    (model, features)
+}
+
+/// Refuses a profile made with other weights than those loaded.
+pub fn check(profile: &Profile, engine: &Engine, features: &Features<'_>) -> Outcome {
+    let (model, features) = weights(engine, features);
+    Ok(profile.check(model.as_ref(), &features)?)
+}
+
+/// The class asked for, or the only one.
+pub fn chosen<'a>(profile: &'a Profile, class: Option<&str>) -> Outcome<&'a ClassModel> {
+    match (class, profile.classes.as_slice()) {
+        (Some(name), _) => Ok(profile.class(name)?),
+        (None, [only]) => Ok(only),
+        (None, several) => {
+            let names: Vec<&str> = several.iter().map(|class| class.name.as_str()).collect();
+            Err(CliError::Input(format!(
+                "--class is needed: the profile has {}",
+                names.join(", ")
+            )))
+        }
+    }
+}
+
+/// What is in a profile.
+pub fn print_summary(profile: &Profile, sha256: &str, format: InspectFormat) -> Outcome {
+    if format == InspectFormat::Json {
+        let classes: Vec<_> = profile
+            .classes
+            .iter()
+            .map(|class| {
+                serde_json::json!({
+                    "name": class.name,
+                    "good_photos": class.good.len(),
+                    "prototypes": class.prototypes.bank.count(),
+                    "references": class.latents.len(),
+                    "calibration": class.calibration,
+                })
+            })
+            .collect();
+        return output::print(&output::to_json(&serde_json::json!({
+            "kind": "profile",
+            "sha256": sha256,
+            "model": profile.model,
+            "features": profile.features,
+            "options": profile.options,
+            "classes": classes,
+        }))?);
+    }
+    let model = profile.model.as_ref().map_or_else(
+        || "none: features alone".to_owned(),
+        |model| format!("{} {}", model.name, model.fingerprint),
+    );
+    let mut text = format!(
+        "a profile, sha256 {sha256}\nmodel     {model}\nfeatures  {} {}\n",
+        profile.features.name, profile.features.fingerprint
+    );
+    for class in &profile.classes {
+        text.push_str(&format!(
+            "{:<20} {} good photo(s), {} prototypes, {} reference(s), threshold {:.3} from {} score(s)\n",
+            class.name,
+            class.good.len(),
+            class.prototypes.bank.count(),
+            class.latents.len(),
+            class.calibration.threshold,
+            class.calibration.scores.len()
+        ));
+    }
+    output::print(text.trim_end())
+}

@@ -1,0 +1,141 @@
+//! What `fit` makes: everything known of some classes, in one safetensors file.
+//!
+//! JSON in the file's metadata says what things are, tensors hold the numbers: descriptors of the
+//! good photos, contexts and reference latents in f16, subspaces and normalisers in f32. There is
+//! no time, host or path in it: the same fit gives the same bytes. `fit` itself rounds to f16 what
+//! is stored so, and a loaded profile judges bit for bit as the fit that made it.
+
+mod read;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+
+use crate::DetectError;
+use crate::options::DetectOptions;
+use crate::pipeline::ClassModel;
+use crate::prompts::Prompts;
+use crate::score::ClassNormalisers;
+use crate::verdict::Calibration;
+
+/// Key of the JSON in the file's metadata.
+const METADATA_KEY: &str = "anomalysd";
+/// Schema of the JSON.
+const SCHEMA: &str = "anomalysd.profile.v1";
+
+/// Weights that a profile was made with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Weights {
+    /// Name of the model or network.
+    pub name: String,
+    /// SHA-256 over configuration and weights.
+    pub fingerprint: String,
+}
+
+/// Everything known of some classes.
+#[derive(Debug, Clone)]
+pub struct Profile {
+    /// The diffusion model; `None` where features alone are compared.
+    pub model: Option<Weights>,
+    /// The feature network.
+    pub features: Weights,
+    /// The options that it was fitted with.
+    pub options: DetectOptions,
+    /// The classes, by name.
+    pub classes: Vec<ClassModel>,
+}
+
+impl Profile {
+    /// The class of this name.
+    ///
+    /// # Errors
+    /// [`DetectError::UnknownClass`], which names those that there are.
+    pub fn class(&self, name: &str) -> Result<&ClassModel, DetectError> {
+        let found = self.classes.iter().find(|class| class.name == name);
+        found.ok_or_else(|| DetectError::UnknownClass {
+            name: name.to_owned(),
+            known: self
+                .classes
+                .iter()
+                .map(|class| class.name.as_str())
+                .collect::<Vec<_>>()
+                .join(", "),
+        })
+    }
+
+    /// Refuses other weights than those that the profile was made with.
+    ///
+    /// # Errors
+    /// [`DetectError::Profile`] with both fingerprints.
+    pub fn check(&self, model: Option<&Weights>, features: &Weights) -> Result<(), DetectError> {
+        let said = |weights: Option<&Weights>| match weights {
+            Some(weights) => format!("{} ({})", weights.name, weights.fingerprint),
+            None => "no model".to_owned(),
+        };
+        let fingerprint = |weights: Option<&Weights>| weights.map(|own| own.fingerprint.clone());
+        for (what, own, loaded) in [
+            ("model", self.model.as_ref(), model),
+            ("feature network", Some(&self.features), Some(features)),
+        ] {
+            if fingerprint(own) != fingerprint(loaded) {
+                return Err(DetectError::Profile {
+                    reason: format!(
+                        "it was made with the {what} {}, but loaded is {}",
+                        said(own),
+                        said(loaded)
+                    ),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The same without the good photos' latents, which decode to the photos.
+    #[must_use]
+    pub fn without_references(mut self) -> Self {
+        for class in &mut self.classes {
+            class.latents.clear();
+        }
+        self
+    }
+}
+
+/// The JSON of a profile.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    schema: String,
+    model: Option<Weights>,
+    features: Weights,
+    options: DetectOptions,
+    classes: Vec<ClassHeader>,
+}
+
+/// What is known of a class beside its tensors.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClassHeader {
+    name: String,
+    prompts: Prompts,
+    /// Columns and rows of each good photo's grid.
+    grids: Vec<(usize, usize)>,
+    /// The bank is a coreset of the good photos' locations, stored beside them.
+    coreset: bool,
+    /// Good photos whose latents are stored.
+    references: usize,
+    /// Text contexts are stored.
+    contexts: bool,
+    guide: (f32, f32),
+    normalisers: ClassNormalisers,
+    calibration: Calibration,
+}
+
+/// Rounds values to f16, as they are stored.
+pub(crate) fn round_to_half(values: &mut [f32]) {
+    for value in values {
+        *value = half::f16::from_f32(*value).to_f32();
+    }
+}

@@ -1,0 +1,284 @@
+//! Bytes to profile. The bytes may come from anywhere: whatever does not fit is an error.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use anomalysd_diffusion::weights::{HostTensor, SafetensorsSource, TensorSource};
+
+use super::{ClassHeader, Header, METADATA_KEY, Profile, SCHEMA};
+use crate::DetectError;
+use crate::pipeline::ClassModel;
+use crate::prototypes::{Bank, Descriptors, Prototypes, Subspace};
+use crate::repaint::{Contexts, Latents};
+
+/// Prototypes that no profile exceeds, whatever its own options say.
+const MOST_PROTOTYPES: usize = 1 << 16;
+/// Numbers per descriptor that no feature network exceeds.
+const MOST_DIMENSIONS: usize = 1 << 14;
+/// Good photos of a class that no profile exceeds.
+const MOST_PHOTOS: usize = 1 << 12;
+
+fn refuse<T>(reason: impl Into<String>) -> Result<T, DetectError> {
+    Err(DetectError::Profile {
+        reason: reason.into(),
+    })
+}
+
+/// The tensors of a file, each to be used once.
+struct Tensors {
+    source: SafetensorsSource,
+    unused: RefCell<BTreeSet<String>>,
+}
+
+impl Tensors {
+    /// A tensor with `rank` sides, all values finite.
+    fn take(&self, name: &str, rank: usize) -> Result<HostTensor, DetectError> {
+        if !self.unused.borrow_mut().remove(name) {
+            return refuse(format!("tensor `{name}` is missing"));
+        }
+        let tensor = self.source.read(name)?;
+        if tensor.shape.len() != rank {
+            return refuse(format!(
+                "tensor `{name}` has shape {:?}, expected {rank} sides",
+                tensor.shape
+            ));
+        }
+        if tensor.values.iter().any(|value| !value.is_finite()) {
+            return refuse(format!("tensor `{name}` holds NaN or infinity"));
+        }
+        Ok(tensor)
+    }
+}
+
+impl Profile {
+    /// Reads a profile from the bytes of its file.
+    ///
+    /// # Errors
+    /// [`DetectError::Profile`] or a damaged container.
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, DetectError> {
+        let source = SafetensorsSource::new("profile", bytes)?;
+        let Some(json) = source.user_metadata().remove(METADATA_KEY) else {
+            return refuse("this safetensors file is not a profile");
+        };
+        // The schema first: a profile of another version has other fields.
+        let value: serde_json::Value =
+            serde_json::from_str(&json).map_err(|error| DetectError::Profile {
+                reason: error.to_string(),
+            })?;
+        match value.get("schema").and_then(serde_json::Value::as_str) {
+            Some(SCHEMA) => {}
+            Some(other) => return refuse(format!("its schema is {other}, expected {SCHEMA}")),
+            None => return refuse("this safetensors file is not a profile"),
+        }
+        let header: Header =
+            serde_json::from_value(value).map_err(|error| DetectError::Profile {
+                reason: error.to_string(),
+            })?;
+        header.options.validate()?;
+        if header.options.features.bank_capacity > MOST_PROTOTYPES {
+            return refuse(format!(
+                "its capacity of {} prototypes is beyond {MOST_PROTOTYPES}",
+                header.options.features.bank_capacity
+            ));
+        }
+        let tensors = Tensors {
+            unused: RefCell::new(source.names().into_iter().collect()),
+            source,
+        };
+        let mut classes: Vec<ClassModel> = Vec::with_capacity(header.classes.len());
+        for (index, class) in header.classes.into_iter().enumerate() {
+            if classes.iter().any(|other| other.name == class.name) {
+                return refuse(format!("class `{}` occurs twice", class.name));
+            }
+            let capacity = header.options.features.bank_capacity;
+            classes.push(read_class(
+                &tensors,
+                &format!("classes.{index}"),
+                class,
+                capacity,
+            )?);
+        }
+        if classes.is_empty() {
+            return refuse("it holds no class");
+        }
+        if let Some(name) = tensors.unused.borrow().first() {
+            return refuse(format!("tensor `{name}` belongs to nothing"));
+        }
+        Ok(Self {
+            model: header.model,
+            features: header.features,
+            options: header.options,
+            classes,
+        })
+    }
+}
+
+fn read_class(
+    tensors: &Tensors,
+    key: &str,
+    header: ClassHeader,
+    capacity: usize,
+) -> Result<ClassModel, DetectError> {
+    let name = |rest: &str| format!("{key}.{rest}");
+    if !(1..=MOST_PHOTOS).contains(&header.grids.len()) || header.references > header.grids.len() {
+        return refuse(format!(
+            "class `{}` has {} good photos and {} references",
+            header.name,
+            header.grids.len(),
+            header.references
+        ));
+    }
+    check_numbers(&header)?;
+    let mean = tensors.take(&name("subspace.mean"), 1)?;
+    let dim = mean.shape[0];
+    if !(1..=MOST_DIMENSIONS).contains(&dim) {
+        return refuse(format!(
+            "descriptors of {dim} numbers, at most {MOST_DIMENSIONS}"
+        ));
+    }
+    let vectors = |name: &str| -> Result<Vec<f32>, DetectError> {
+        let tensor = tensors.take(name, 2)?;
+        if tensor.shape[1] != dim {
+            return refuse(format!(
+                "tensor `{name}` has shape {:?}, expected [_, {dim}]",
+                tensor.shape
+            ));
+        }
+        Ok(tensor.values)
+    };
+    let mut good = Vec::with_capacity(header.grids.len());
+    for (index, &(width, height)) in header.grids.iter().enumerate() {
+        let data = vectors(&name(&format!("good.{index}")))?;
+        if width
+            .checked_mul(height)
+            .and_then(|count| count.checked_mul(dim))
+            != Some(data.len())
+            || data.is_empty()
+        {
+            return refuse(format!(
+                "good photo {index} of `{}` does not fill its grid",
+                header.name
+            ));
+        }
+        good.push(Descriptors {
+            width,
+            height,
+            dim,
+            data,
+        });
+    }
+    let bank = if header.coreset {
+        Bank {
+            dim,
+            vectors: vectors(&name("bank"))?,
+        }
+    } else {
+        Bank::new(&good.iter().collect::<Vec<_>>())
+    };
+    if !(1..=capacity).contains(&bank.count()) {
+        return refuse(format!(
+            "class `{}` has {} prototypes, expected 1 to {capacity}",
+            header.name,
+            bank.count()
+        ));
+    }
+    let basis = vectors(&name("subspace.basis"))?;
+    if basis.len() > dim * dim {
+        return refuse(format!(
+            "the subspace of `{}` has more than {dim} directions",
+            header.name
+        ));
+    }
+    let mut normalisers = header.normalisers;
+    for (tensor_name, shape) in normalisers.expected_tensors() {
+        let full = name(&format!("normalisers.{tensor_name}"));
+        let tensor = tensors.take(&full, 2)?;
+        if tensor.shape != shape || !normalisers.set_tensor(&tensor_name, shape, tensor.values) {
+            return refuse(format!(
+                "tensor `{full}` has shape {:?}, expected {shape:?} of numbers from 0",
+                tensor.shape
+            ));
+        }
+    }
+    let contexts = if header.contexts {
+        let [both, detail, empty] = ["both", "detail", "empty"]
+            .map(|prompt| tensors.take(&name(&format!("contexts.{prompt}")), 2));
+        let (both, detail, empty) = (both?, detail?, empty?);
+        if both.shape != detail.shape || both.shape != empty.shape {
+            return refuse(format!(
+                "text contexts of `{}` differ in shape",
+                header.name
+            ));
+        }
+        Some(Contexts {
+            tokens: both.shape[0],
+            width: both.shape[1],
+            both: both.values,
+            detail: detail.values,
+            empty: empty.values,
+        })
+    } else {
+        None
+    };
+    let mut latents = Vec::with_capacity(header.references);
+    for index in 0..header.references {
+        let full = name(&format!("references.{index}"));
+        let tensor = tensors.take(&full, 3)?;
+        let [channels, height, width] = [tensor.shape[0], tensor.shape[1], tensor.shape[2]];
+        if tensor.values.is_empty() {
+            return refuse(format!("tensor `{full}` is empty"));
+        }
+        latents.push(Latents {
+            channels,
+            height,
+            width,
+            data: tensor.values,
+        });
+    }
+    Ok(ClassModel {
+        name: header.name,
+        prompts: header.prompts,
+        prototypes: Prototypes {
+            bank,
+            subspace: Subspace {
+                mean: mean.values,
+                basis,
+            },
+        },
+        good,
+        latents,
+        contexts,
+        guide: header.guide,
+        normalisers,
+        calibration: header.calibration,
+    })
+}
+
+/// The numbers of the JSON: finite, not negative, scores ascending.
+fn check_numbers(header: &ClassHeader) -> Result<(), DetectError> {
+    let normal = &header.normalisers;
+    let all = std::iter::once(&normal.features)
+        .chain(normal.scales.values())
+        .chain(&normal.guided);
+    let parts = all.flat_map(|normaliser| [normaliser.mean, normaliser.std]);
+    let calibration = &header.calibration;
+    let mut numbers = parts.chain(calibration.scores.iter().copied()).chain([
+        calibration.peak,
+        calibration.threshold,
+        header.guide.0,
+        header.guide.1,
+    ]);
+    if numbers.any(|value| !value.is_finite() || value < 0.0) {
+        return refuse(format!(
+            "a number of class `{}` is negative or not finite",
+            header.name
+        ));
+    }
+    if calibration.scores.is_empty() || !calibration.scores.is_sorted() {
+        return refuse(format!(
+            "calibration scores of `{}` are not ascending",
+            header.name
+        ));
+    }
+    Ok(())
+}
