@@ -15,7 +15,7 @@ use anomalysd_diffusion::vae::Vae;
 use anomalysd_diffusion::weights::load_state;
 use anomalysd_imaging::{Mask, Photo, max_pool_mask};
 use burn::module::Module;
-use burn::tensor::{Device, Distribution, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use rand_chacha::rand_core::RngCore;
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +24,7 @@ use super::{Options, Pictures, holes, option};
 use crate::checkpoint::Checkpoint;
 use crate::log::Progress;
 use crate::measure::{photos_tensor, read_probe};
+use crate::noise;
 use crate::optimise::OptimiserOptions;
 use crate::parallel::PartLoss;
 use crate::photos::{below, sample_rng, unit};
@@ -33,6 +34,9 @@ use crate::{Result, TrainError};
 
 /// Name of the stage.
 pub const STAGE: &str = "unet";
+
+/// Purpose of the noise that the network learns to remove.
+const NOISE: &str = "pretrain unet noise";
 
 /// Tokens of a prompt.
 const TOKENS: usize = 77;
@@ -190,6 +194,7 @@ fn tokenizer() -> Result<Tokenizer> {
 
 /// One training sample.
 struct Sample {
+    number: u64,
     target: Photo,
     reference: Photo,
     hidden: Mask,
@@ -229,6 +234,7 @@ impl Source {
             below(&mut rng, 1000)
         };
         Sample {
+            number: index,
             in_channels: has_reference && unit(&mut rng) < options.channel_share,
             has_reference,
             timestep,
@@ -271,6 +277,7 @@ struct Setting<'a> {
     vae: &'a Vae,
     scheduler: &'a Ddim,
     options: &'a UnetOptions,
+    seed: u64,
     plain: &'a Device,
     autodiff: &'a Device,
 }
@@ -304,7 +311,9 @@ impl Setting<'_> {
         };
         let in_channels = flag(&|sample| sample.in_channels).expand([batch, 1, height, width]);
         let timesteps: Vec<usize> = samples.iter().map(|sample| sample.timestep).collect();
-        let noise = clean.random_like(Distribution::Normal(0.0, 1.0));
+        let numbers: Vec<u64> = samples.iter().map(|sample| sample.number).collect();
+        let shape = [channels, height, width];
+        let noise = noise::of_samples(self.seed, NOISE, &numbers, shape, self.plain);
         let noised = self
             .scheduler
             .add_noise(clean.clone(), noise.clone(), &timesteps);
@@ -474,6 +483,7 @@ pub fn train(
         vae,
         scheduler: &scheduler,
         options: settings,
+        seed: options.seed,
         plain: device,
         autodiff: &autodiff,
     };

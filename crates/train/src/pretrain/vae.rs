@@ -7,7 +7,7 @@ use anomalysd_diffusion::Result as ModelResult;
 use anomalysd_diffusion::vae::{AutoencoderKl, AutoencoderKlConfig, Vae};
 use anomalysd_diffusion::weights::{HostTensor, load_state, save_state};
 use anomalysd_imaging::Photo;
-use burn::tensor::{Device, Distribution, Tensor};
+use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::vae_init::start_linear;
@@ -15,6 +15,7 @@ use super::{Options, Pictures, option};
 use crate::checkpoint::Checkpoint;
 use crate::log::Progress;
 use crate::measure::{Psnr, photo_of, photos_tensor, read_probe, vae_psnr};
+use crate::noise;
 use crate::optimise::OptimiserOptions;
 use crate::parallel::PartLoss;
 use crate::pca::PatchPca;
@@ -25,6 +26,9 @@ use crate::{Result, TrainError};
 
 /// Name of the stage.
 pub const STAGE: &str = "vae";
+
+/// Purpose of the noise on the latents.
+const NOISE: &str = "pretrain vae noise";
 
 /// Sizes and schedule of the VAE.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -175,10 +179,14 @@ pub fn train(
     };
     let sample = {
         let (pictures, crop, share) = (pictures.clone(), settings.crop, settings.photo_share);
-        move |index| pictures.crop(index, crop, share)
+        move |index| (index, pictures.crop(index, crop, share))
     };
-    let noise = settings.latent_noise;
-    let loss = |vae: &Vae, crops: Vec<Photo>| loss(vae, &crops, noise, &autodiff);
+    let (seed, level) = (options.seed, settings.latent_noise);
+    let loss = |vae: &Vae, samples: Vec<(u64, Photo)>| {
+        let (numbers, crops): (Vec<u64>, Vec<Photo>) = samples.into_iter().unzip();
+        let noise = |shape| noise::of_samples(seed, NOISE, &numbers, shape, &autodiff) * level;
+        loss(vae, &crops, noise, &autodiff)
+    };
     let evaluate = |vae: &Vae, path: &Path| {
         let mut rows = Vec::new();
         for photo in held_out.iter().chain(&probe).step_by(5).take(8) {
@@ -229,15 +237,18 @@ fn start(
 }
 
 /// Mean over the crops of the logarithm of the squared error: what the mean PSNR asks for; the
-/// latents' overall variance is held near one.
-fn loss(vae: &Vae, crops: &[Photo], noise: f64, device: &Device) -> ModelResult<PartLoss> {
+/// latents' overall variance is held near one. `noise` draws what the latents are shaken by.
+fn loss(
+    vae: &Vae,
+    crops: &[Photo],
+    noise: impl Fn([usize; 3]) -> Tensor<4>,
+    device: &Device,
+) -> ModelResult<PartLoss> {
     let photos = photos_tensor(crops, device);
     let latents = vae.enc(photos.clone())?;
     let spread = latents.clone().square().mean();
-    let shaken = latents.clone()
-        + latents
-            .random_like(Distribution::Normal(0.0, noise))
-            .detach();
+    let [_, channels, height, width] = latents.dims();
+    let shaken = latents + noise([channels, height, width]);
     let error = (vae.dec_signed(shaken)? - (photos * 2.0 - 1.0)) * 0.5;
     let [batch, ..] = error.dims();
     let squares = error.square().reshape([batch as i32, -1]).mean_dim(1); // [B, 1]
