@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::OnceLock;
 
+use anomalysd_diffusion::model::InpaintModel;
 use anomalysd_train::TrainError;
 use anomalysd_train::checkpoint::Checkpoint;
 use anomalysd_train::log::Progress;
@@ -196,4 +197,64 @@ fn a_run_from_given_weights_has_a_fresh_optimiser() {
     let error = result.unwrap_err();
     assert!(matches!(error, TrainError::Format { .. }), "{error}");
     assert!(error.to_string().contains("stage vae"), "{error}");
+}
+
+#[test]
+fn a_run_from_a_model_begins_with_all_its_networks_whatever_sizes_the_options_have() {
+    let (trained, _) = whole();
+    let file = trained.path().join("mini.safetensors");
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(folder.path());
+    options.from = Some(file.clone());
+    options.vae = VaeOptions {
+        steps: 1,
+        rate: 0.0,
+        crop: 64,
+        batch: 8,
+        pca_pictures: 30,
+        ..VaeOptions::default()
+    };
+    options.unet = UnetOptions {
+        steps: 1,
+        rate: 0.0,
+        size: 64,
+        batch: 2,
+        ..UnetOptions::default()
+    };
+    // Steps that may not move the weights: what comes out is what went in.
+    let (result, seen) = pretrain(&options, None);
+    result.unwrap();
+    assert_eq!(seen.len(), 2);
+    let read = |path: &Path| {
+        let bytes = std::fs::read(path).unwrap();
+        InpaintModel::from_single_file(bytes, &Device::flex()).unwrap()
+    };
+    let (given, got) = (read(&file), read(&folder.path().join("mini.safetensors")));
+    assert_eq!(given.fingerprint, got.fingerprint);
+    let step = |name: &str| newest(folder.path(), name).description.step;
+    assert_eq!((step("vae"), step("unet")), (1, 1));
+
+    // Steps that may: both stages go on from there, the VAE from above the projection on the same crops.
+    options.vae.rate = 1e-4;
+    options.unet.rate = 1e-4;
+    let (result, seen) = pretrain(&options, None);
+    result.unwrap();
+    let (begun, projection) = (seen[0].loss, losses("vae")[0]);
+    assert!(begun < projection - 0.05, "{begun} {projection}");
+    let got = read(&folder.path().join("mini.safetensors"));
+    assert_ne!(given.fingerprint, got.fingerprint);
+
+    // Without steps for the VAE the model's own is taken, not the checkpoint in the folder.
+    options.vae.steps = 0;
+    options.unet.rate = 0.0;
+    let (result, _) = pretrain(&options, None);
+    result.unwrap();
+    let got = read(&folder.path().join("mini.safetensors"));
+    assert_eq!(given.fingerprint, got.fingerprint);
+
+    // Right for the options' own VAE, wrong for the model's.
+    options.vae.pixel_unshuffle = 4;
+    options.vae.crop = 68;
+    let error = pretrain(&options, None).0.unwrap_err().to_string();
+    assert!(error.contains("vae.crop"), "{error}");
 }

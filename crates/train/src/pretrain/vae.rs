@@ -10,6 +10,7 @@ use anomalysd_imaging::Photo;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use super::given::GivenModel;
 use super::vae_init::start_linear;
 use super::{Options, Pictures, option};
 use crate::checkpoint::Checkpoint;
@@ -136,18 +137,32 @@ pub fn vae_config(options: &VaeOptions) -> AutoencoderKlConfig {
 /// Files, divergence, a stop by `progress`.
 pub fn train(
     options: &Options,
+    given: Option<&GivenModel>,
     pictures: &Pictures,
     device: &Device,
     progress: &mut dyn FnMut(&Progress) -> Control,
 ) -> Result<()> {
     let settings = &options.vae;
-    let config = vae_config(settings);
     let fitting: Vec<Photo> = (0..settings.pca_pictures as u64)
         .map(|index| pictures.crop(u64::MAX / 2 + index, settings.crop, 0.0))
         .collect();
-    let pca = PatchPca::fit(&fitting, settings.pixel_unshuffle, settings.latent_channels);
+    let (factor, latents) = match given {
+        Some(model) => (
+            model.networks.vae.factor(),
+            model.networks.vae.latent_channels(),
+        ),
+        None => (settings.pixel_unshuffle, settings.latent_channels),
+    };
+    let pca = PatchPca::fit(&fitting, factor, latents);
     let autodiff = device.clone().autodiff();
-    let module = start(&config, settings, &pca, options.seed, &autodiff)?;
+    let (module, config) = match given {
+        Some(model) => (model.vae(&autodiff)?, model.vae_config.clone()),
+        None => {
+            let config = vae_config(settings);
+            let module = start(&config, settings, &pca, options.seed, &autodiff)?;
+            (module, config)
+        }
+    };
     let held_out = pictures.held_out(12, 256);
     let probe = options
         .probe
@@ -174,7 +189,7 @@ pub fn train(
         log_every: options.log_every,
         optimiser: settings.optimiser.clone(),
         reports: &["psnr", "latent_std"],
-        model: serde_json::json!({ "vae": config, "pixel_unshuffle": settings.pixel_unshuffle }),
+        model: serde_json::json!({ "vae": config, "pixel_unshuffle": module.pixel_unshuffle() }),
         options: serde_json::to_value(options).unwrap_or_default(),
     };
     let sample = {
