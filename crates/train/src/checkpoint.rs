@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anomalysd_diffusion::weights::HostTensor;
+use anomalysd_diffusion::weights::{HostTensor, SafetensorsSource};
 use safetensors::tensor::{Dtype, SafeTensors, View};
 use serde::{Deserialize, Serialize};
 
@@ -132,6 +132,11 @@ impl Checkpoint {
             None => Ok(None),
         }
     }
+}
+
+/// Whether a file says of itself that it is a training checkpoint.
+pub fn is_checkpoint(file: &SafetensorsSource) -> bool {
+    file.user_metadata().contains_key(KEY)
 }
 
 /// The checkpoints of a stage, oldest first.

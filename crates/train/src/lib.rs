@@ -8,6 +8,7 @@ pub mod checkpoint;
 pub mod error;
 pub mod log;
 pub mod measure;
+pub mod noise;
 pub mod optimise;
 pub mod parallel;
 pub mod pca;

@@ -1,12 +1,10 @@
 //! A short pre-training of a very small `mini`, from nothing to the file of the model.
-//!
-//! The noise of a step comes from the device's own generator, one for the whole process. So the runs
-//! here take turns, and each step is given its noise from outside: by a seed made of its number.
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 
+use anomalysd_diffusion::model::InpaintModel;
 use anomalysd_train::TrainError;
 use anomalysd_train::checkpoint::Checkpoint;
 use anomalysd_train::log::Progress;
@@ -22,8 +20,7 @@ fn options(out: &Path) -> Options {
     Options {
         out: out.to_owned(),
         seed: 7,
-        // Two would share the generator of the noise.
-        workers: 1,
+        workers: 2,
         checkpoint_every: 0,
         sheet_every: 0,
         vae: VaeOptions {
@@ -50,24 +47,15 @@ fn options(out: &Path) -> Options {
     }
 }
 
-/// Runs until the end or until `stop_at`; `after` is the stage and step that were done last.
+/// Runs until the end or until the stage and step `stop_at`.
 fn pretrain(
     options: &Options,
-    after: (&str, u64),
     stop_at: Option<(&str, u64)>,
 ) -> (Result<(), TrainError>, Vec<Progress>) {
-    static TURN: Mutex<()> = Mutex::new(());
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let device = Device::flex();
-    let give_noise =
-        |(stage, step): (&str, u64)| device.seed(1 + 2 * step + u64::from(stage == "unet"));
-    give_noise(after);
     let mut seen = Vec::new();
-    let result = run(options, &device, &mut |progress| {
-        let done = (progress.stage, progress.step);
-        give_noise(done);
+    let result = run(options, &Device::flex(), &mut |progress| {
         seen.push(progress.clone());
-        if stop_at == Some(done) {
+        if stop_at == Some((progress.stage, progress.step)) {
             Control::Stop
         } else {
             Control::Continue
@@ -81,7 +69,7 @@ fn whole() -> &'static (TempDir, Vec<Progress>) {
     static WHOLE: OnceLock<(TempDir, Vec<Progress>)> = OnceLock::new();
     WHOLE.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
-        let (result, seen) = pretrain(&options(folder.path()), ("vae", 0), None);
+        let (result, seen) = pretrain(&options(folder.path()), None);
         result.unwrap();
         (folder, seen)
     })
@@ -142,13 +130,13 @@ fn a_stopped_run_ends_with_the_bytes_of_one_that_was_not() {
         other => panic!("{other:?}"),
     };
     let stops = [("vae", 40), ("unet", 25)];
-    let (result, seen) = pretrain(&begin, ("vae", 0), Some(stops[0]));
+    let (result, seen) = pretrain(&begin, Some(stops[0]));
     stopped(result, stops[0]);
     assert_eq!(seen.len(), 40);
-    let (result, seen) = pretrain(&resume, stops[0], Some(stops[1]));
+    let (result, seen) = pretrain(&resume, Some(stops[1]));
     stopped(result, stops[1]);
     assert_eq!(seen.len() as u64, VAE_STEPS - 40 + 25);
-    let (result, seen) = pretrain(&resume, stops[1], None);
+    let (result, seen) = pretrain(&resume, None);
     result.unwrap();
     assert_eq!(seen.len() as u64, UNET_STEPS - 25);
 
@@ -186,7 +174,7 @@ fn a_run_from_given_weights_has_a_fresh_optimiser() {
     // One step that may not move the weights.
     options.unet.steps = 1;
     options.unet.rate = 0.0;
-    let (result, seen) = pretrain(&options, ("vae", 0), None);
+    let (result, seen) = pretrain(&options, None);
     result.unwrap();
     assert_eq!(seen.len(), 1);
 
@@ -205,8 +193,68 @@ fn a_run_from_given_weights_has_a_fresh_optimiser() {
     assert!(before.values().any(|&time| time == UNET_STEPS as f32));
 
     options.from = Some(vae);
-    let (result, _) = pretrain(&options, ("vae", 0), None);
+    let (result, _) = pretrain(&options, None);
     let error = result.unwrap_err();
     assert!(matches!(error, TrainError::Format { .. }), "{error}");
     assert!(error.to_string().contains("stage vae"), "{error}");
+}
+
+#[test]
+fn a_run_from_a_model_begins_with_all_its_networks_whatever_sizes_the_options_have() {
+    let (trained, _) = whole();
+    let file = trained.path().join("mini.safetensors");
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(folder.path());
+    options.from = Some(file.clone());
+    options.vae = VaeOptions {
+        steps: 1,
+        rate: 0.0,
+        crop: 64,
+        batch: 8,
+        pca_pictures: 30,
+        ..VaeOptions::default()
+    };
+    options.unet = UnetOptions {
+        steps: 1,
+        rate: 0.0,
+        size: 64,
+        batch: 2,
+        ..UnetOptions::default()
+    };
+    // Steps that may not move the weights: what comes out is what went in.
+    let (result, seen) = pretrain(&options, None);
+    result.unwrap();
+    assert_eq!(seen.len(), 2);
+    let read = |path: &Path| {
+        let bytes = std::fs::read(path).unwrap();
+        InpaintModel::from_single_file(bytes, &Device::flex()).unwrap()
+    };
+    let (given, got) = (read(&file), read(&folder.path().join("mini.safetensors")));
+    assert_eq!(given.fingerprint, got.fingerprint);
+    let step = |name: &str| newest(folder.path(), name).description.step;
+    assert_eq!((step("vae"), step("unet")), (1, 1));
+
+    // Steps that may: both stages go on from there, the VAE from above the projection on the same crops.
+    options.vae.rate = 1e-4;
+    options.unet.rate = 1e-4;
+    let (result, seen) = pretrain(&options, None);
+    result.unwrap();
+    let (begun, projection) = (seen[0].loss, losses("vae")[0]);
+    assert!(begun < projection - 0.05, "{begun} {projection}");
+    let got = read(&folder.path().join("mini.safetensors"));
+    assert_ne!(given.fingerprint, got.fingerprint);
+
+    // Without steps for the VAE the model's own is taken, not the checkpoint in the folder.
+    options.vae.steps = 0;
+    options.unet.rate = 0.0;
+    let (result, _) = pretrain(&options, None);
+    result.unwrap();
+    let got = read(&folder.path().join("mini.safetensors"));
+    assert_eq!(given.fingerprint, got.fingerprint);
+
+    // Right for the options' own VAE, wrong for the model's.
+    options.vae.pixel_unshuffle = 4;
+    options.vae.crop = 68;
+    let error = pretrain(&options, None).0.unwrap_err().to_string();
+    assert!(error.contains("vae.crop"), "{error}");
 }

@@ -40,6 +40,16 @@ impl DefectKind {
 /// Smallest difference of a channel that counts as visible, in 0..1.
 const VISIBLE: f32 = 4.5 / 255.0;
 
+/// Smallest share of the picture that counts as a defect: less is a pixel or two that nobody sees.
+const SMALLEST: f32 = 0.0002;
+
+/// A defective picture and its mask, if the mask is large enough to be called a defect.
+pub(crate) fn seen(good: &Photo, photo: Photo) -> Option<(Photo, Mask)> {
+    let mask = difference(good, &photo);
+    let smallest = SMALLEST * (mask.width * mask.height) as f32;
+    (mask.count() > 0 && mask.count() as f32 >= smallest).then_some((photo, mask))
+}
+
 /// Pixels where two pictures of one size differ visibly.
 pub(crate) fn difference(a: &Photo, b: &Photo) -> Mask {
     Mask::from_fn(a.width, a.height, |x, y| {
@@ -49,7 +59,7 @@ pub(crate) fn difference(a: &Photo, b: &Photo) -> Mask {
 }
 
 /// Draws a defect of the surface on a picture, centred on a pixel for which `product` holds.
-/// `None` where there is no such pixel or nothing became visible.
+/// `None` where there is no such pixel or hardly anything became visible.
 pub(crate) fn mark(
     kind: DefectKind,
     good: &Photo,
@@ -70,8 +80,7 @@ pub(crate) fn mark(
         DefectKind::Hole => blob(&mut photo, product, centre, side, rng, true),
         DefectKind::Part => return None,
     }
-    let mask = difference(good, &photo);
-    (mask.count() > 0).then_some((photo, mask))
+    seen(good, photo)
 }
 
 fn scratch(photo: &mut Photo, product: &[bool], centre: P, side: f32, rng: &mut Rng) {

@@ -4,6 +4,7 @@
 //! VAE begins as the linear projection of its own width (its residual branches are zero), so
 //! every step is one beyond principal components.
 
+mod given;
 pub mod holes;
 mod pictures;
 pub mod repaired;
@@ -21,6 +22,7 @@ pub use pictures::Pictures;
 pub use unet::{Denoiser, UnetOptions};
 pub use vae::{VaeOptions, load_vae, vae_config};
 
+use self::given::Given;
 use crate::error::io;
 use crate::log::Progress;
 use crate::stage::Control;
@@ -50,7 +52,9 @@ pub struct Options {
     pub sheet_every: u64,
     /// Steps between lines of the log.
     pub log_every: u64,
-    /// U-Net weights of a checkpoint to begin with, under a fresh optimiser.
+    /// What to begin with, under a fresh optimiser: a model of mini's kind (VAE, U-Net, text
+    /// encoder and tokenizer, whose sizes replace those of the options), or a checkpoint of the
+    /// U-Net stage.
     pub from: Option<PathBuf>,
     /// The VAE.
     pub vae: VaeOptions,
@@ -117,11 +121,15 @@ pub fn run(
     options.validate()?;
     std::fs::create_dir_all(&options.out).map_err(io("create", &options.out))?;
     let pictures = Pictures::open(options.photos.as_deref(), options.seed)?;
+    let given = Given::open(options, device)?;
     if options.vae.steps > 0 {
-        vae::train(options, &pictures, device, progress)?;
+        vae::train(options, given.model(), &pictures, device, progress)?;
     }
-    let (vae, ..) = load_vae(&options.out, device)?;
-    let model = unet::train(options, &pictures, &vae, device, progress)?;
+    let vae = match given.model() {
+        Some(model) if options.vae.steps == 0 => model.networks.vae.clone(),
+        _ => load_vae(&options.out, device)?.0,
+    };
+    let model = unet::train(options, &given, &pictures, &vae, device, progress)?;
     let path = options.out.join("mini.safetensors");
     Ok(save_single_file(&model.parts()?, &path)?)
 }

@@ -15,24 +15,28 @@ use anomalysd_diffusion::vae::Vae;
 use anomalysd_diffusion::weights::load_state;
 use anomalysd_imaging::{Mask, Photo, max_pool_mask};
 use burn::module::Module;
-use burn::tensor::{Device, Distribution, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use rand_chacha::rand_core::RngCore;
 use serde::{Deserialize, Serialize};
 
+use super::given::Given;
 use super::repaired::{Repaired, measure};
 use super::{Options, Pictures, holes, option};
-use crate::checkpoint::Checkpoint;
+use crate::Result;
 use crate::log::Progress;
 use crate::measure::{photos_tensor, read_probe};
+use crate::noise;
 use crate::optimise::OptimiserOptions;
 use crate::parallel::PartLoss;
 use crate::photos::{below, sample_rng, unit};
 use crate::schedule::WarmupCosine;
-use crate::stage::{Control, Stage, Start, best_weights};
-use crate::{Result, TrainError};
+use crate::stage::{Control, Stage, Start};
 
 /// Name of the stage.
 pub const STAGE: &str = "unet";
+
+/// Purpose of the noise that the network learns to remove.
+const NOISE: &str = "pretrain unet noise";
 
 /// Tokens of a prompt.
 const TOKENS: usize = 77;
@@ -147,17 +151,29 @@ impl UnetOptions {
             ..UNet2DConditionConfig::default()
         }
     }
+
+    fn text_config(&self, tokenizer: &Tokenizer) -> ClipTextConfig {
+        ClipTextConfig {
+            vocab_size: tokenizer.spec().max_id() as usize + 1,
+            hidden_size: self.text_width,
+            intermediate_size: 4 * self.text_width,
+            num_hidden_layers: 2,
+            num_attention_heads: 4,
+            max_position_embeddings: TOKENS,
+            ..ClipTextConfig::default()
+        }
+    }
 }
 
 /// What this stage trains.
 #[derive(Module, Debug)]
 pub struct Denoiser {
-    unet: UNet2DConditionModel,
-    text: ClipTextModel,
+    pub(super) unet: UNet2DConditionModel,
+    pub(super) text: ClipTextModel,
 }
 
 /// The schedule of `mini`: v prediction, so that the noisiest level may hold no signal at all.
-fn schedule() -> DdimConfig {
+pub(super) fn schedule() -> DdimConfig {
     DdimConfig {
         beta_start: 0.00085,
         beta_end: 0.012,
@@ -190,6 +206,7 @@ fn tokenizer() -> Result<Tokenizer> {
 
 /// One training sample.
 struct Sample {
+    number: u64,
     target: Photo,
     reference: Photo,
     hidden: Mask,
@@ -229,6 +246,7 @@ impl Source {
             below(&mut rng, 1000)
         };
         Sample {
+            number: index,
             in_channels: has_reference && unit(&mut rng) < options.channel_share,
             has_reference,
             timestep,
@@ -271,6 +289,7 @@ struct Setting<'a> {
     vae: &'a Vae,
     scheduler: &'a Ddim,
     options: &'a UnetOptions,
+    seed: u64,
     plain: &'a Device,
     autodiff: &'a Device,
 }
@@ -304,7 +323,9 @@ impl Setting<'_> {
         };
         let in_channels = flag(&|sample| sample.in_channels).expand([batch, 1, height, width]);
         let timesteps: Vec<usize> = samples.iter().map(|sample| sample.timestep).collect();
-        let noise = clean.random_like(Distribution::Normal(0.0, 1.0));
+        let numbers: Vec<u64> = samples.iter().map(|sample| sample.number).collect();
+        let shape = [channels, height, width];
+        let noise = noise::of_samples(self.seed, NOISE, &numbers, shape, self.plain);
         let noised = self
             .scheduler
             .add_noise(clean.clone(), noise.clone(), &timesteps);
@@ -409,39 +430,34 @@ fn model(
 /// Files, divergence, a stop by `progress`.
 pub fn train(
     options: &Options,
+    given: &Given,
     pictures: &Pictures,
     vae: &Vae,
     device: &Device,
     progress: &mut dyn FnMut(&Progress) -> Control,
 ) -> Result<InpaintModel> {
     let settings = &options.unet;
-    let tokenizer = tokenizer()?;
     let scheduler = Ddim::new(schedule())?;
     let autodiff = device.clone().autodiff();
-    let channels = vae.latent_channels();
-    let unet_config = settings.unet_config(channels);
-    let text_config = ClipTextConfig {
-        vocab_size: tokenizer.spec().max_id() as usize + 1,
-        hidden_size: settings.text_width,
-        intermediate_size: 4 * settings.text_width,
-        num_hidden_layers: 2,
-        num_attention_heads: 4,
-        max_position_embeddings: TOKENS,
-        ..ClipTextConfig::default()
+    let (tokenizer, unet_config, text_config) = match given.model() {
+        Some(model) => (
+            model.networks.tokenizer.clone(),
+            model.networks.unet.config().clone(),
+            model.networks.text.config().clone(),
+        ),
+        None => {
+            let tokenizer = tokenizer()?;
+            let text = settings.text_config(&tokenizer);
+            let unet = settings.unet_config(vae.latent_channels());
+            (tokenizer, unet, text)
+        }
     };
     let mut module = Denoiser {
         unet: UNet2DConditionModel::init(&unet_config, options.seed, &autodiff)?,
         text: ClipTextModel::init(&text_config, options.seed, &autodiff)?,
     };
-    if let Some(path) = &options.from {
-        let checkpoint = Checkpoint::read(path)?;
-        if checkpoint.description.stage != STAGE {
-            return Err(TrainError::Format {
-                path: path.clone(),
-                reason: format!("is of stage {}, not {STAGE}", checkpoint.description.stage),
-            });
-        }
-        module = load_state(module, &best_weights(&checkpoint))?;
+    if let Some(weights) = given.denoiser()? {
+        module = load_state(module, &weights)?;
     }
     let stage = Stage {
         name: STAGE,
@@ -474,6 +490,7 @@ pub fn train(
         vae,
         scheduler: &scheduler,
         options: settings,
+        seed: options.seed,
         plain: device,
         autodiff: &autodiff,
     };

@@ -7,14 +7,16 @@ use anomalysd_diffusion::Result as ModelResult;
 use anomalysd_diffusion::vae::{AutoencoderKl, AutoencoderKlConfig, Vae};
 use anomalysd_diffusion::weights::{HostTensor, load_state, save_state};
 use anomalysd_imaging::Photo;
-use burn::tensor::{Device, Distribution, Tensor};
+use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use super::given::GivenModel;
 use super::vae_init::start_linear;
 use super::{Options, Pictures, option};
 use crate::checkpoint::Checkpoint;
 use crate::log::Progress;
 use crate::measure::{Psnr, photo_of, photos_tensor, read_probe, vae_psnr};
+use crate::noise;
 use crate::optimise::OptimiserOptions;
 use crate::parallel::PartLoss;
 use crate::pca::PatchPca;
@@ -25,6 +27,9 @@ use crate::{Result, TrainError};
 
 /// Name of the stage.
 pub const STAGE: &str = "vae";
+
+/// Purpose of the noise on the latents.
+const NOISE: &str = "pretrain vae noise";
 
 /// Sizes and schedule of the VAE.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -132,18 +137,32 @@ pub fn vae_config(options: &VaeOptions) -> AutoencoderKlConfig {
 /// Files, divergence, a stop by `progress`.
 pub fn train(
     options: &Options,
+    given: Option<&GivenModel>,
     pictures: &Pictures,
     device: &Device,
     progress: &mut dyn FnMut(&Progress) -> Control,
 ) -> Result<()> {
     let settings = &options.vae;
-    let config = vae_config(settings);
     let fitting: Vec<Photo> = (0..settings.pca_pictures as u64)
         .map(|index| pictures.crop(u64::MAX / 2 + index, settings.crop, 0.0))
         .collect();
-    let pca = PatchPca::fit(&fitting, settings.pixel_unshuffle, settings.latent_channels);
+    let (factor, latents) = match given {
+        Some(model) => (
+            model.networks.vae.factor(),
+            model.networks.vae.latent_channels(),
+        ),
+        None => (settings.pixel_unshuffle, settings.latent_channels),
+    };
+    let pca = PatchPca::fit(&fitting, factor, latents);
     let autodiff = device.clone().autodiff();
-    let module = start(&config, settings, &pca, options.seed, &autodiff)?;
+    let (module, config) = match given {
+        Some(model) => (model.vae(&autodiff)?, model.vae_config.clone()),
+        None => {
+            let config = vae_config(settings);
+            let module = start(&config, settings, &pca, options.seed, &autodiff)?;
+            (module, config)
+        }
+    };
     let held_out = pictures.held_out(12, 256);
     let probe = options
         .probe
@@ -170,15 +189,19 @@ pub fn train(
         log_every: options.log_every,
         optimiser: settings.optimiser.clone(),
         reports: &["psnr", "latent_std"],
-        model: serde_json::json!({ "vae": config, "pixel_unshuffle": settings.pixel_unshuffle }),
+        model: serde_json::json!({ "vae": config, "pixel_unshuffle": module.pixel_unshuffle() }),
         options: serde_json::to_value(options).unwrap_or_default(),
     };
     let sample = {
         let (pictures, crop, share) = (pictures.clone(), settings.crop, settings.photo_share);
-        move |index| pictures.crop(index, crop, share)
+        move |index| (index, pictures.crop(index, crop, share))
     };
-    let noise = settings.latent_noise;
-    let loss = |vae: &Vae, crops: Vec<Photo>| loss(vae, &crops, noise, &autodiff);
+    let (seed, level) = (options.seed, settings.latent_noise);
+    let loss = |vae: &Vae, samples: Vec<(u64, Photo)>| {
+        let (numbers, crops): (Vec<u64>, Vec<Photo>) = samples.into_iter().unzip();
+        let noise = |shape| noise::of_samples(seed, NOISE, &numbers, shape, &autodiff) * level;
+        loss(vae, &crops, noise, &autodiff)
+    };
     let evaluate = |vae: &Vae, path: &Path| {
         let mut rows = Vec::new();
         for photo in held_out.iter().chain(&probe).step_by(5).take(8) {
@@ -229,15 +252,18 @@ fn start(
 }
 
 /// Mean over the crops of the logarithm of the squared error: what the mean PSNR asks for; the
-/// latents' overall variance is held near one.
-fn loss(vae: &Vae, crops: &[Photo], noise: f64, device: &Device) -> ModelResult<PartLoss> {
+/// latents' overall variance is held near one. `noise` draws what the latents are shaken by.
+fn loss(
+    vae: &Vae,
+    crops: &[Photo],
+    noise: impl Fn([usize; 3]) -> Tensor<4>,
+    device: &Device,
+) -> ModelResult<PartLoss> {
     let photos = photos_tensor(crops, device);
     let latents = vae.enc(photos.clone())?;
     let spread = latents.clone().square().mean();
-    let shaken = latents.clone()
-        + latents
-            .random_like(Distribution::Normal(0.0, noise))
-            .detach();
+    let [_, channels, height, width] = latents.dims();
+    let shaken = latents + noise([channels, height, width]);
     let error = (vae.dec_signed(shaken)? - (photos * 2.0 - 1.0)) * 0.5;
     let [batch, ..] = error.dims();
     let squares = error.square().reshape([batch as i32, -1]).mean_dim(1); // [B, 1]
