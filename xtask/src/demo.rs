@@ -30,6 +30,8 @@ pub fn run(root: &Path) -> Outcome {
         command::run(
             Command::new(&binary)
                 .current_dir(root)
+                // Without it a graphics library complains on machines without a display.
+                .env("XDG_RUNTIME_DIR", std::env::temp_dir())
                 .arg("detect")
                 .arg(folder.join("suspect"))
                 .arg("--good")

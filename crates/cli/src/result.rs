@@ -108,7 +108,13 @@ pub struct Shared {
 
 impl DetectionResult {
     /// The result of a detection; files are named later.
-    pub fn new(image: String, class: &ClassModel, detection: &Detection, shared: &Shared) -> Self {
+    pub fn new(
+        image: String,
+        decode_ms: f64,
+        class: &ClassModel,
+        detection: &Detection,
+        shared: &Shared,
+    ) -> Self {
         let calibration = &class.calibration;
         Self {
             schema: SCHEMA,
@@ -139,7 +145,7 @@ impl DetectionResult {
             device: shared.device.clone(),
             mode: shared.mode,
             seed: shared.seed,
-            timings_ms: timings(&detection.timings),
+            timings_ms: timings(&detection.timings, decode_ms),
         }
     }
 }
@@ -151,7 +157,7 @@ pub fn map_max(detection: &Detection) -> f32 {
 }
 
 /// Milliseconds by the names of the contract.
-pub fn timings(stages: &BTreeMap<Stage, f64>) -> BTreeMap<&'static str, f64> {
+pub fn timings(stages: &BTreeMap<Stage, f64>, decode_ms: f64) -> BTreeMap<&'static str, f64> {
     let mut named: BTreeMap<&'static str, f64> = [
         "encode",
         "text",
@@ -175,6 +181,7 @@ pub fn timings(stages: &BTreeMap<Stage, f64>) -> BTreeMap<&'static str, f64> {
         };
         *named.entry(name).or_default() += spent;
     }
+    named.insert("decode", decode_ms);
     let total = named.values().sum();
     named.insert("total", total);
     for value in named.values_mut() {

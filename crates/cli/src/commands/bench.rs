@@ -6,6 +6,7 @@ use anomalysd_dataset::synth::{DefectKind, Family, Product};
 use anomalysd_detect::control::Control;
 use anomalysd_detect::pipeline::Detector;
 use anomalysd_detect::prompts::Prompts;
+use anomalysd_imaging::{DecodeLimits, decode, encode_png};
 use serde::Serialize;
 
 use crate::args::BenchArgs;
@@ -68,12 +69,17 @@ pub fn run(args: &BenchArgs, quiet: bool) -> Outcome {
     };
     let class = pollster::block_on(detector.fit(&prompts, &good, &control))?;
     let fitted = now_ms() - began;
+    let png = encode_png(&suspect);
     let mut by_stage: BTreeMap<&'static str, Vec<f64>> = BTreeMap::new();
     for run in 0..=args.runs {
+        let began = now_ms();
+        let suspect = decode(&png, &DecodeLimits::default())
+            .map_err(|error| CliError::Internal(error.to_string()))?;
+        let decode_ms = now_ms() - began;
         let detection = pollster::block_on(detector.detect(&class, &suspect, &control))?;
         // The first run warms caches up.
         if run > 0 {
-            for (stage, spent) in timings(&detection.timings) {
+            for (stage, spent) in timings(&detection.timings, decode_ms) {
                 by_stage.entry(stage).or_default().push(spent);
             }
         }
@@ -96,6 +102,7 @@ pub fn run(args: &BenchArgs, quiet: bool) -> Outcome {
         row(format!("fit {GOOD} photos"), fitted),
     ];
     let order = [
+        "decode",
         "encode",
         "text",
         "denoise",

@@ -155,7 +155,9 @@ impl Judge<'_> {
         count: usize,
         reporter: &Reporter,
     ) -> Outcome<DetectionResult> {
+        let began = now_ms();
         let photo = photos::read(path)?;
+        let decode_ms = now_ms() - began;
         let control = Control {
             progress: &|progress| reporter.within(index, count, progress),
             cancelled: &cancelled,
@@ -164,7 +166,8 @@ impl Judge<'_> {
         let detection: Detection =
             pollster::block_on(self.detector.detect(self.class, &photo, &control))?;
         let shown = path.display().to_string();
-        let mut result = DetectionResult::new(shown, self.class, &detection, &self.shared);
+        let mut result =
+            DetectionResult::new(shown, decode_ms, self.class, &detection, &self.shared);
         if let Some(out) = &self.args.out {
             pictures::write(&out.join(stem), &mut result, &detection)?;
         }

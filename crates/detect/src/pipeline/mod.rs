@@ -22,6 +22,9 @@ use crate::features::FeatureNetwork;
 use crate::options::DetectOptions;
 use crate::repaint::{Repair, RepairTraits};
 
+/// Smallest side of a photo in pixels.
+const SMALLEST: usize = 32;
+
 /// Judges photos with a repair (or none: features alone) and a feature network.
 #[derive(Debug)]
 pub struct Detector<'a, R, F> {
@@ -65,13 +68,13 @@ impl<'a, R: Repair, F: FeatureNetwork> Detector<'a, R, F> {
     }
 
     /// The photo at the size that this detector works at: longer side as the options or the model
-    /// say, aspect kept.
+    /// say, aspect kept, but no side under 32 pixels, which the networks need.
     pub fn resized(&self, photo: &Photo) -> Photo {
         let longer = self
             .options
             .longer_side(self.traits.as_ref().and_then(|traits| traits.size));
         let (width, height) = anomalysd_imaging::fit_longer_side(photo.width, photo.height, longer);
-        anomalysd_imaging::resize_lanczos(photo, width, height)
+        anomalysd_imaging::resize_lanczos(photo, width.max(SMALLEST), height.max(SMALLEST))
     }
 
     fn inference_steps(&self) -> usize {

@@ -158,7 +158,8 @@ fn other_weights_and_unknown_classes_are_refused_by_name() {
 
 #[test]
 fn what_does_not_fit_is_refused_in_words() {
-    let cases: [(&str, Box<dyn Fn(&mut serde_json::Value)>, &str); 9] = [
+    type Change = Box<dyn Fn(&mut serde_json::Value)>;
+    let cases: [(&str, Change, &str); 9] = [
         (
             "schema",
             Box::new(|json| json["schema"] = "anomalysd.profile.v9".into()),

@@ -1,0 +1,5 @@
+//! The command as people and scripts run it: what it prints, writes, refuses, and exits with.
+
+mod bad_input;
+mod jobs;
+mod support;

@@ -1,0 +1,99 @@
+//! Runs the command, and makes photos for it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use anomalysd_dataset::synth::{DefectKind, Family, Product};
+use anomalysd_imaging::{Photo, encode_png};
+
+/// A finished run.
+pub struct Run {
+    /// Exit code.
+    pub code: i32,
+    /// Everything on stdout.
+    pub out: String,
+    /// Everything on stderr.
+    pub err: String,
+}
+
+impl From<Output> for Run {
+    fn from(output: Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let run = Self {
+            code: output.status.code().unwrap_or(-1),
+            out: text(&output.stdout),
+            err: text(&output.stderr),
+        };
+        assert!(!run.err.contains("panicked"), "{}", run.err);
+        run
+    }
+}
+
+impl Run {
+    /// The run ended well.
+    #[track_caller]
+    pub fn ok(self) -> Self {
+        assert_eq!(self.code, 0, "{}", self.err);
+        self
+    }
+
+    /// The run was refused as the user's mistake, and says all of `words`.
+    #[track_caller]
+    pub fn refused(&self, words: &[&str]) {
+        assert_eq!(self.code, 2, "{} {}", self.out, self.err);
+        for word in words {
+            assert!(self.err.contains(word), "no `{word}` in: {}", self.err);
+        }
+    }
+}
+
+/// The command itself.
+pub fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_anomalysd"));
+    command.env("RUST_BACKTRACE", "0");
+    command
+}
+
+/// Runs the command in a folder.
+pub fn run(folder: &Path, arguments: &[&str]) -> Run {
+    let output = command().current_dir(folder).args(arguments).output();
+    output.unwrap().into()
+}
+
+/// Features alone, on the CPU: everything about files and exit codes, quickly.
+pub const QUICK: [&str; 4] = ["--model", "none", "--device", "cpu"];
+
+/// The whole method on small photos.
+pub const SMALL: [&str; 6] = ["--size", "128", "--scales", "2,4", "--device", "cpu"];
+
+/// Arguments one after the other.
+pub fn joined<'a>(parts: &[&[&'a str]]) -> Vec<&'a str> {
+    parts.concat()
+}
+
+/// Writes a photo.
+pub fn save(path: &Path, photo: &Photo) -> PathBuf {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, encode_png(photo)).unwrap();
+    path.to_owned()
+}
+
+/// A folder with three good photos in `good`, one good and one defective one in `suspect`.
+pub fn place() -> tempfile::TempDir {
+    let place = tempfile::tempdir().unwrap();
+    let product = Product::draw(Family::Nut, 3);
+    for seed in 0..3 {
+        let path = place.path().join(format!("good/{seed}.png"));
+        save(&path, &product.instance(seed, 96));
+    }
+    save(
+        &place.path().join("suspect/fine.png"),
+        &product.instance(9, 96),
+    );
+    let defective = (10..40).find_map(|seed| product.defective(seed, 96, DefectKind::Stain));
+    save(
+        &place.path().join("suspect/stained.png"),
+        &defective.unwrap().0,
+    );
+    place
+}
