@@ -195,6 +195,8 @@ pub struct ScoreOptions {
     pub colour_radius: usize,
     /// Exponent of the mean over scales: −1 harmonic, 0 geometric, 1 arithmetic.
     pub mean_exponent: f32,
+    /// Weight w of the repair against q̃ in the cores of the guided pass, 0..1.
+    pub guided_weight: f32,
     /// Share α of the guided part in the fused map, 0..1.
     pub fusion_alpha: f32,
     /// The map is blurred by σ = min(H, W) / this; 0: not at all.
@@ -219,6 +221,7 @@ impl Default for ScoreOptions {
             colour_weight: 0.1,
             colour_radius: 2,
             mean_exponent: -1.0,
+            guided_weight: 0.5,
             fusion_alpha: 0.5,
             blur_divisor: 64.0,
             top_fraction: 0.005,
@@ -401,6 +404,7 @@ impl ScoreOptions {
             (-16.0..=16.0).contains(&exponent),
             "-16 to 16",
         )?;
+        share("guided_weight", self.guided_weight)?;
         share("fusion_alpha", self.fusion_alpha)?;
         share("top_fraction", self.top_fraction)?;
         check(

@@ -62,6 +62,9 @@ pub struct Row {
     pub figures: Figures,
     /// Image AUROC under other constants.
     pub image_auroc_by_variant: BTreeMap<String, f64>,
+    /// Pixel AUROC of each scale alone, where the method has scales.
+    #[serde(default)]
+    pub pixel_auroc_by_scale: BTreeMap<String, f64>,
     /// Of photos.
     pub roc: Vec<(f64, f64)>,
     /// Up to the limit of false positives.
@@ -169,6 +172,22 @@ pub fn row(method: Method, judged: &[Judged], truth: &[Truth], threshold: Option
             by_variant.insert(name.clone(), found.auroc);
         }
     }
+    let mut by_scale: BTreeMap<String, f64> = BTreeMap::new();
+    for name in judged
+        .first()
+        .into_iter()
+        .flat_map(|first| first.parts.keys())
+    {
+        let mut values = Vec::with_capacity(flat.len());
+        for (judged, truth) in judged.iter().zip(truth) {
+            if let (Some(map), Some(mask)) = (judged.parts.get(name), &truth.mask) {
+                values.extend(resize_bilinear_map(map, mask.width, mask.height).data);
+            }
+        }
+        if let Some(found) = summary(&values, &marked) {
+            by_scale.insert(name.clone(), found.auroc);
+        }
+    }
     let pro: Vec<(f64, f64)> = pro_curve(&maps, &masks)
         .unwrap_or_default()
         .into_iter()
@@ -180,6 +199,7 @@ pub fn row(method: Method, judged: &[Judged], truth: &[Truth], threshold: Option
         threshold,
         figures,
         image_auroc_by_variant: by_variant,
+        pixel_auroc_by_scale: by_scale,
         roc: rounded(roc_curve(&labels_scores(judged), &labels, POINTS).unwrap_or_default()),
         pro: rounded(decimate(&pro, POINTS)),
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anomalysd_detect::options::{DetectOptions, ScoreOptions};
 use anomalysd_detect::pipeline::Detection;
 use anomalysd_detect::prototypes::grid_of;
-use anomalysd_detect::score::{cell_means, fuse, photo_score, top_mean};
+use anomalysd_detect::score::{cell_means, fuse, guided_map, photo_score, top_mean};
 use anomalysd_imaging::Map;
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +54,8 @@ pub struct Judged {
     /// Scores under other constants: the share of the highest cells (`top 1 %`), the share of the
     /// guided part in the fused map (`alpha 0.75`).
     pub by_variant: BTreeMap<String, f32>,
+    /// D̃_n by scale, for figures of each scale alone.
+    pub parts: BTreeMap<String, Map>,
 }
 
 /// Shares of the highest feature cells that are reported beside the chosen one.
@@ -66,7 +68,9 @@ const TOPS: [(&str, f32); 5] = [
 ];
 
 /// Shares of the guided part that are reported beside the chosen one.
-const ALPHAS: [f32; 6] = [0.25, 0.5, 0.7, 0.8, 0.9, 1.0];
+const ALPHAS: [f32; 4] = [0.5, 0.75, 0.9, 1.0];
+/// Weights of the guided repair that are reported beside the chosen one.
+const WEIGHTS: [f32; 4] = [0.0, 0.1, 0.25, 0.5];
 
 /// The methods that a detection carries; those with repairs only where there is a model.
 pub fn of_detection(detection: &Detection, options: &DetectOptions) -> Vec<(Method, Judged)> {
@@ -83,15 +87,30 @@ pub fn of_detection(detection: &Detection, options: &DetectOptions) -> Vec<(Meth
         let map = fuse(Some(multi_scale), &scored.guided, &repairs).map;
         rows.push((Method::RepairOnly, judged(map, grid, &options.score)));
         let mut all = judged(scored.map.clone(), grid, &options.score);
-        for alpha in ALPHAS {
-            let other = ScoreOptions {
-                fusion_alpha: alpha,
-                ..options.score.clone()
-            };
-            let map = fuse(Some(multi_scale), &scored.guided, &other).map;
-            let score = photo_score(&map, grid.0, grid.1, &options.score);
-            all.by_variant.insert(format!("alpha {alpha}"), score);
+        for weight in WEIGHTS {
+            let cores = detection
+                .measurement
+                .guided
+                .as_ref()
+                .map(|guided| &guided.cores);
+            let repair = cores.zip(scored.guided_repair.as_ref());
+            let guided = guided_map(&scored.features, repair, weight);
+            for alpha in ALPHAS {
+                let other = ScoreOptions {
+                    fusion_alpha: alpha,
+                    ..options.score.clone()
+                };
+                let map = fuse(Some(multi_scale), &guided, &other).map;
+                let score = photo_score(&map, grid.0, grid.1, &options.score);
+                let name = format!("alpha {alpha} guided {weight}");
+                all.by_variant.insert(name, score);
+            }
         }
+        all.parts = scored
+            .scales
+            .iter()
+            .map(|(n, map)| (format!("scale {n}"), map.clone()))
+            .collect();
         rows.push((Method::AnomalySd, all));
     }
     rows
@@ -108,5 +127,6 @@ fn judged(map: Map, (columns, rows): (usize, usize), options: &ScoreOptions) -> 
         map,
         score,
         by_variant: by_variant.into(),
+        parts: BTreeMap::new(),
     }
 }

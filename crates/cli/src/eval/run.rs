@@ -293,12 +293,13 @@ impl Bench<'_> {
             };
             if let Some(baseline) = &baseline {
                 let (map, score) = baseline.judge(self.features, &photo)?;
-                let by_variant = BTreeMap::new();
+                let (by_variant, parts) = Default::default();
                 let all = judged.entry(Method::NearestNeighbour).or_default();
                 all.push(Judged {
                     map,
                     score,
                     by_variant,
+                    parts,
                 });
             }
             let control = Control {

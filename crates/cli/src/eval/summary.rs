@@ -43,6 +43,8 @@ pub struct MetricsRow {
     pub figures: Figures,
     /// Image AUROC under other constants.
     pub image_auroc_by_variant: BTreeMap<String, f64>,
+    /// Pixel AUROC of each scale alone.
+    pub pixel_auroc_by_scale: BTreeMap<String, f64>,
     /// Good test photos.
     pub n_good: usize,
     /// Defective test photos.
@@ -95,6 +97,7 @@ pub fn metrics(parts: &[Part], config: Value) -> Metrics {
             class: part.class.clone(),
             figures: row.figures,
             image_auroc_by_variant: row.image_auroc_by_variant.clone(),
+            pixel_auroc_by_scale: row.pixel_auroc_by_scale.clone(),
             n_good: part.n_good,
             n_defect: part.n_defect,
         })

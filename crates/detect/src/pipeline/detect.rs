@@ -25,6 +25,8 @@ pub struct Scored {
     pub scales: BTreeMap<usize, Map>,
     /// S_ms; absent without a model.
     pub multi_scale: Option<Map>,
+    /// S_pg, which counts in the cores of the guided pass; absent without one.
+    pub guided_repair: Option<Map>,
     /// g.
     pub guided: Map,
     /// S, blurred.
@@ -165,6 +167,7 @@ pub(super) fn score(
     let guided = guided_map(
         &features,
         repaired.as_ref().map(|(cores, map)| (*cores, map)),
+        options.guided_weight,
     );
     let map = fuse(multi_scale.as_ref(), &guided, options).map;
     let score = photo_score(&map, columns, rows, options);
@@ -172,6 +175,7 @@ pub(super) fn score(
         features,
         scales,
         multi_scale,
+        guided_repair: repaired.map(|(_, map)| map),
         guided,
         map,
         score,

@@ -45,9 +45,9 @@ pub fn mean_over_scales(scales: &[Map], exponent: f32) -> Option<Map> {
     Some(mean)
 }
 
-/// g: in the cores of the guided pass ½(q̃ + S_pg), elsewhere q̃. A good repair can clear a false alarm
-/// as well as confirm a true one.
-pub fn guided_map(features: &Map, guided: Option<(&Mask, &Map)>) -> Map {
+/// g: in the cores of the guided pass (1 − w)·q̃ + w·S_pg, elsewhere q̃. A good repair can clear a
+/// false alarm as well as confirm a true one. `weight`: w, 0..1.
+pub fn guided_map(features: &Map, guided: Option<(&Mask, &Map)>, weight: f32) -> Map {
     let mut map = features.clone();
     if let Some((cores, repaired)) = guided {
         let values = cores.data.iter().zip(&repaired.data);
@@ -57,7 +57,7 @@ pub fn guided_map(features: &Map, guided: Option<(&Mask, &Map)>) -> Map {
             .zip(values)
             .filter(|(_, (core, _))| **core)
         {
-            *slot = 0.5 * (*slot + value);
+            *slot = (1.0 - weight) * *slot + weight * value;
         }
     }
     map

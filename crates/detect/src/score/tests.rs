@@ -78,7 +78,7 @@ proptest! {
         let fused = |parts: &[Vec<f32>]| {
             let parts: Vec<Map> = parts.iter().map(|part| map(4, part.clone())).collect();
             let multi = mean_over_scales(&parts[..2], -1.0);
-            let guided = guided_map(&parts[2], Some((&cores, &parts[3])));
+            let guided = guided_map(&parts[2], Some((&cores, &parts[3])), 0.5);
             fuse(multi.as_ref(), &guided, &options).map
         };
         let before = fused(&parts);
@@ -120,6 +120,7 @@ fn nothing_seen_scores_nothing() {
             },
             &scale,
         )),
+        0.5,
     );
     let fused = fuse(multi.as_ref(), &guided, &options);
     assert!(fused.map.data.iter().all(|&value| value == 0.0));
