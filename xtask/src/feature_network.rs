@@ -218,12 +218,7 @@ fn read(bytes: &[u8]) -> Result<BTreeMap<String, Weights>, String> {
 
 /// Values of a tensor in row-major order from a storage that may hold them in another one: this
 /// package's convolutions lie as TensorFlow has them. `None` where a value lies beyond the storage.
-fn gather(
-    storage: &[u8],
-    offset: usize,
-    shape: &[usize],
-    strides: &[usize],
-) -> Option<Vec<f32>> {
+fn gather(storage: &[u8], offset: usize, shape: &[usize], strides: &[usize]) -> Option<Vec<f32>> {
     if shape.len() != strides.len() {
         return None;
     }
