@@ -127,6 +127,15 @@ fn product(width: usize, height: usize) -> Photo {
     })
 }
 
+/// The same product under a lamp that is brighter by `gain`.
+fn lit(photo: &Photo, gain: f32) -> Photo {
+    let mut lit = photo.clone();
+    lit.data
+        .iter_mut()
+        .for_each(|value| *value = (*value * gain).min(1.0));
+    lit
+}
+
 fn fitted<'a>(oracle: &'a Oracle, good: &[Photo]) -> (Detector<'a, Oracle, Colours>, ClassModel) {
     let detector = Detector::new(Some(oracle), &Colours, DetectOptions::default()).unwrap();
     let prompts = Prompts::named("thing");
@@ -150,12 +159,7 @@ fn a_photo_repaired_as_itself_and_at_no_distance_scores_exactly_zero() {
 fn a_small_defect_is_never_lost_wherever_it_lies() {
     let good = product(96, 96);
     let oracle = Oracle(good.clone());
-    let mut other = good.clone();
-    other
-        .data
-        .iter_mut()
-        .for_each(|value| *value = (*value * 1.01).min(1.0));
-    let (detector, class) = fitted(&oracle, &[good.clone(), other]);
+    let (detector, class) = fitted(&oracle, &[good.clone(), lit(&good, 1.01)]);
     let clean = pollster::block_on(detector.detect(&class, &good, &Control::default())).unwrap();
     for step in 0..22 {
         // Along a diagonal that crosses every line of every grid, and along one row.
@@ -254,7 +258,7 @@ fn a_loaded_profile_judges_bit_for_bit_as_the_fit_that_made_it() {
     for (x, y) in [(40, 30), (41, 30), (40, 31)] {
         suspect.set_pixel(x, y, [0.9, 0.1, 0.1]);
     }
-    let (detector, class) = fitted(&oracle, &[oracle.0.clone(), product(90, 80)]);
+    let (detector, class) = fitted(&oracle, &[oracle.0.clone(), lit(&oracle.0, 1.03)]);
     let weights = Weights {
         name: "colours".into(),
         fingerprint: "colours".into(),
@@ -278,9 +282,11 @@ fn a_loaded_profile_judges_bit_for_bit_as_the_fit_that_made_it() {
 #[test]
 fn held_out_photos_alone_set_the_threshold_and_other_options_void_the_p_value() {
     let oracle = Oracle(product(96, 80));
-    let (detector, class) = fitted(&oracle, &[oracle.0.clone(), product(90, 80)]);
+    let (detector, class) = fitted(&oracle, &[oracle.0.clone(), lit(&oracle.0, 1.03)]);
     let control = Control::default();
-    let held_out: Vec<Photo> = (0..3).map(|i| product(96 + i, 80)).collect();
+    let held_out: Vec<Photo> = (0..3)
+        .map(|i| lit(&oracle.0, 1.0 + 0.02 * i as f32))
+        .collect();
     let first = pollster::block_on(detector.calibrate(&class, &held_out[..2], &control)).unwrap();
     assert_eq!(first.calibration.scores.len(), 2);
     let both = pollster::block_on(detector.calibrate(&first, &held_out[2..], &control)).unwrap();
