@@ -221,7 +221,9 @@ impl Default for ScoreOptions {
             colour_weight: 0.1,
             colour_radius: 2,
             mean_exponent: -1.0,
-            guided_weight: 0.5,
+            // Measured on drawn products: ½ costs 0.03 of image AUROC, since mini's repairs say less
+            // than q̃ does.
+            guided_weight: 0.1,
             fusion_alpha: 0.5,
             blur_divisor: 64.0,
             top_fraction: 0.005,
