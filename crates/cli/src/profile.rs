@@ -5,6 +5,7 @@ use std::path::Path;
 use anomalysd_detect::features::{FeatureNetwork, Features};
 use anomalysd_detect::pipeline::ClassModel;
 use anomalysd_detect::profile::{Profile, Weights};
+use anomalysd_detect::prototypes::Pose;
 use sha2::{Digest, Sha256};
 
 use crate::args::InspectFormat;
@@ -86,6 +87,7 @@ pub fn print_summary(profile: &Profile, sha256: &str, format: InspectFormat) -> 
                     "good_photos": class.good.len(),
                     "prototypes": class.prototypes.bank.count(),
                     "references": class.latents.len(),
+                    "pose": class.pose,
                     "calibration": class.calibration,
                 })
             })
@@ -109,9 +111,10 @@ pub fn print_summary(profile: &Profile, sha256: &str, format: InspectFormat) -> 
     );
     for class in &profile.classes {
         text.push_str(&format!(
-            "{:<20} {} good photo(s), {} prototypes, {} reference(s), threshold {:.3} from {} score(s)\n",
+            "{:<20} {} good photo(s){}, {} prototypes, {} reference(s), threshold {:.3} from {} score(s)\n",
             class.name,
             class.good.len(),
+            said_pose(&class.pose),
             class.prototypes.bank.count(),
             class.latents.len(),
             class.calibration.threshold,
@@ -119,4 +122,13 @@ pub fn print_summary(profile: &Profile, sha256: &str, format: InspectFormat) -> 
         ));
     }
     output::print(text.trim_end())
+}
+
+/// What is known of how the photos lie, as a part of a sentence.
+fn said_pose(pose: &Pose) -> String {
+    let aligned = if pose.aligned { ", aligned" } else { "" };
+    match pose.turns.len() {
+        0 => aligned.to_owned(),
+        count => format!("{aligned}, good under {count} turn(s)"),
+    }
 }

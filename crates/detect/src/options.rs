@@ -41,6 +41,19 @@ pub enum Compare {
     Roundtrip,
 }
 
+/// A property of a class: measured on its good photos, or said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Choice {
+    /// Measured on the good photos.
+    #[default]
+    Auto,
+    /// It has it.
+    Yes,
+    /// It has it not.
+    No,
+}
+
 /// All constants of a detection.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -87,6 +100,10 @@ pub struct FeatureOptions {
     pub subspace_variance: f32,
     /// Prototypes above which a coreset is taken.
     pub bank_capacity: usize,
+    /// A place is like the same place of the other good photos, and is searched for near it.
+    pub aligned: Choice,
+    /// Quarter turns and flips of a good photo are good.
+    pub turns: Choice,
     /// Radius of the limited search of aligned classes, in grid cells.
     pub aligned_radius: usize,
     /// A class is aligned where the limited search costs at most this factor.
@@ -101,6 +118,8 @@ impl Default for FeatureOptions {
             grid: 32,
             subspace_variance: 0.99,
             bank_capacity: 8192,
+            aligned: Choice::Auto,
+            turns: Choice::Auto,
             aligned_radius: 2,
             aligned_ratio: 1.15,
             turns_ratio: 1.05,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use anomalysd_detect::options::{Compare, DetectOptions, Mode};
+use anomalysd_detect::options::{Choice, Compare, DetectOptions, Mode};
 use clap::{Args, ValueEnum};
 
 /// Fast or faithful.
@@ -22,6 +22,27 @@ pub enum CompareArg {
     Photo,
     /// The photo after encoding and decoding.
     Roundtrip,
+}
+
+/// A property of a class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ChoiceArg {
+    /// Measured on the good photos.
+    Auto,
+    /// Every class has it.
+    Yes,
+    /// No class has it.
+    No,
+}
+
+impl From<ChoiceArg> for Choice {
+    fn from(choice: ChoiceArg) -> Self {
+        match choice {
+            ChoiceArg::Auto => Self::Auto,
+            ChoiceArg::Yes => Self::Yes,
+            ChoiceArg::No => Self::No,
+        }
+    }
 }
 
 /// Noise strengths: one for all scales (`0.8`), or by scale (`2=0.6,4=0.8`).
@@ -148,6 +169,12 @@ pub struct MethodArgs {
     subspace_variance: Option<f32>,
     #[arg(long, help = with_default!("Prototypes above which a coreset is taken", features.bank_capacity))]
     bank_capacity: Option<usize>,
+    /// Photos of a class always show the product in the same place (with one good photo, auto is no)
+    #[arg(long, value_enum, value_name = "WHEN")]
+    aligned: Option<ChoiceArg>,
+    /// A good photo, turned or flipped, is good (with one good photo, auto is yes for textures)
+    #[arg(long, value_enum, value_name = "WHEN")]
+    turns: Option<ChoiceArg>,
     #[arg(long, help = with_default!("Radius of the limited search of aligned classes, in cells", features.aligned_radius))]
     aligned_radius: Option<usize>,
     #[arg(long, help = with_default!("Aligned where the limited search costs at most this factor", features.aligned_ratio))]
@@ -203,6 +230,8 @@ impl MethodArgs {
             grid => features.grid,
             subspace_variance => features.subspace_variance,
             bank_capacity => features.bank_capacity,
+            aligned => features.aligned,
+            turns => features.turns,
             aligned_radius => features.aligned_radius,
             aligned_ratio => features.aligned_ratio,
             turns_ratio => features.turns_ratio,

@@ -13,7 +13,7 @@ use crate::features::FeatureNetwork;
 use crate::options::ScoreOptions;
 use crate::profile::round_to_half;
 use crate::prompts::Prompts;
-use crate::prototypes::{Descriptors, Prototypes, grid_of};
+use crate::prototypes::{Descriptors, Pose, Prototypes, grid_of};
 use crate::repaint::{Contexts, Latents, Repair};
 use crate::score::{ClassNormalisers, Normaliser};
 use crate::verdict::{Calibration, CalibrationKind};
@@ -25,7 +25,9 @@ pub struct ClassModel {
     pub name: String,
     /// What the model is told about it.
     pub prompts: Prompts,
-    /// Bank and subspace of all good photos.
+    /// How its photos lie.
+    pub pose: Pose,
+    /// Bank and subspace of all good photos and their allowed turns.
     pub prototypes: Prototypes,
     /// Descriptors of each good photo.
     pub good: Vec<Descriptors>,
@@ -93,7 +95,15 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
             .iter()
             .map(|subject| &subject.descriptors)
             .collect();
-        let prototypes = Prototypes::fit(&all, &self.options.features);
+        let (pose, turned) = {
+            let good: Vec<_> = subjects
+                .iter()
+                .map(|subject| (&subject.photo, &subject.descriptors))
+                .collect();
+            self.pose(&good).await?
+        };
+        let shown: Vec<&Descriptors> = turned.iter().flatten().collect();
+        let prototypes = Prototypes::fit(&shown, pose.aligned, &self.options.features);
         let latents: Vec<Latents> = subjects
             .iter()
             .filter_map(|subject| subject.latents.clone())
@@ -115,8 +125,15 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
             }
             measurements
         } else {
-            self.leave_one_out(&subjects, contexts.as_ref(), &latents, &meter)
-                .await?
+            self.leave_one_out(
+                &subjects,
+                &turned,
+                pose.aligned,
+                contexts.as_ref(),
+                &latents,
+                &meter,
+            )
+            .await?
         };
         let kind = if single {
             CalibrationKind::Views
@@ -125,7 +142,13 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         };
         let score_options = &self.options.score;
         let grid = |photo: &Photo| grid_of(photo.width, photo.height, self.options.features.grid);
-        let normalisers = normalisers(&measurements, grid(&measurements[0].photo), score_options);
+        let located = pose.aligned;
+        let normalisers = normalisers(
+            &measurements,
+            grid(&measurements[0].photo),
+            located,
+            score_options,
+        );
         let mut scores = Vec::with_capacity(measurements.len());
         let mut peaks = Vec::with_capacity(measurements.len());
         for (index, measurement) in measurements.iter().enumerate() {
@@ -137,7 +160,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
                 .map(|(_, other)| other.clone())
                 .collect();
             let grid = grid(&measurement.photo);
-            let own = self::normalisers(&others, grid, score_options);
+            let own = self::normalisers(&others, grid, located, score_options);
             let scored = score(measurement, &own, grid, score_options);
             scores.push(scored.score);
             peaks.push(scored.map.max());
@@ -151,6 +174,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
                 .iter()
                 .map(|subject| subject.descriptors.clone())
                 .collect(),
+            pose,
             prototypes,
             latents,
             contexts,
@@ -164,6 +188,8 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
     async fn leave_one_out(
         &self,
         subjects: &[Subject<R::Scene>],
+        turned: &[Vec<Descriptors>],
+        aligned: bool,
         contexts: Option<&Contexts>,
         latents: &[Latents],
         meter: &Meter<'_>,
@@ -175,7 +201,11 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
                 .filter(others)
                 .map(|i| &subjects[i].descriptors)
                 .collect();
-            let prototypes = Prototypes::fit(&good, &self.options.features);
+            let shown: Vec<&Descriptors> = (0..turned.len())
+                .filter(others)
+                .flat_map(|i| &turned[i])
+                .collect();
+            let prototypes = Prototypes::fit(&shown, aligned, &self.options.features);
             let latents: Vec<Latents> = (0..latents.len())
                 .filter(others)
                 .map(|i| latents[i].clone())
@@ -208,6 +238,7 @@ fn rounded(mut contexts: Contexts) -> Contexts {
 fn normalisers(
     measurements: &[Measurement],
     grid: (usize, usize),
+    located: bool,
     options: &ScoreOptions,
 ) -> ClassNormalisers {
     let q: Vec<_> = measurements
@@ -222,7 +253,10 @@ fn normalisers(
             .filter(|other| other.n_cells == scale.n_cells)
             .map(|other| other.map.clone())
             .collect();
-        (scale.n_cells, Normaliser::fit(&maps, grid, false, options))
+        (
+            scale.n_cells,
+            Normaliser::fit(&maps, grid, located, options),
+        )
     });
     let guided: Vec<Vec<f32>> = measurements
         .iter()
@@ -235,7 +269,7 @@ fn normalisers(
         })
         .collect();
     ClassNormalisers {
-        features: Normaliser::fit(&q, grid, false, options),
+        features: Normaliser::fit(&q, grid, located, options),
         scales: by_scale.collect(),
         guided: (!guided.is_empty()).then(|| Normaliser::fit_values(&guided, options)),
     }

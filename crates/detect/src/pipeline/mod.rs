@@ -7,6 +7,7 @@ mod calibrate;
 mod detect;
 mod fit;
 mod measure;
+mod pose;
 mod subject;
 mod timings;
 mod views;

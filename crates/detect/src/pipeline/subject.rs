@@ -26,6 +26,19 @@ pub(super) struct Subject<S> {
 }
 
 impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
+    /// Features of a photo and its descriptors.
+    pub(super) async fn described(
+        &self,
+        photo: &Photo,
+    ) -> Result<(FeatureLayers, Descriptors), DetectError> {
+        let layers = self.features.extract(photo).await?;
+        let (columns, rows) = grid_of(photo.width, photo.height, self.options.features.grid);
+        let mut descriptors = describe(&layers, columns, rows);
+        // As a profile stores those of good photos: the same photo is at no distance from itself.
+        round_to_half(&mut descriptors.data);
+        Ok((layers, descriptors))
+    }
+
     /// Makes a photo of the detector's own size ready.
     pub(super) async fn open(
         &self,
@@ -33,11 +46,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         keep_latents: bool,
         meter: &Meter<'_>,
     ) -> Result<Subject<R::Scene>, DetectError> {
-        let layers = self.features.extract(&photo).await?;
-        let (columns, rows) = grid_of(photo.width, photo.height, self.options.features.grid);
-        let mut descriptors = describe(&layers, columns, rows);
-        // As a profile stores those of good photos: the same photo is at no distance from itself.
-        round_to_half(&mut descriptors.data);
+        let (layers, descriptors) = self.described(&photo).await?;
         meter.tick(Stage::Features, 1)?;
         let (factor, multiple) = self
             .traits

@@ -1,4 +1,4 @@
-//! Properties 1, 5, 11 and 12 of the method's list, with an oracle repair in place of the model.
+//! Properties 1, 5, 9, 11 and 12 of the method's list, with an oracle repair in place of the model.
 
 use anomalysd_imaging::Photo;
 
@@ -306,4 +306,41 @@ fn held_out_photos_alone_set_the_threshold_and_other_options_void_the_p_value() 
     assert_eq!(p(&other), (None, true));
     let error = pollster::block_on(detector.calibrate(&class, &[], &control)).unwrap_err();
     assert!(matches!(error, DetectError::NoGoodPhotos));
+}
+
+#[test]
+fn a_fitted_photo_turned_by_an_allowed_turn_is_at_no_distance() {
+    let photo = product(96, 96);
+    let oracle = Oracle(photo.clone());
+    let mut options = DetectOptions::default();
+    options.features.turns = crate::options::Choice::Yes;
+    let detector = Detector::new(Some(&oracle), &Colours, options).unwrap();
+    let prompts = Prompts::named("thing");
+    for good in [vec![photo.clone()], vec![photo.clone(), lit(&photo, 1.02)]] {
+        let class = pollster::block_on(detector.fit(&prompts, &good, &Control::default())).unwrap();
+        assert_eq!(class.pose.turns, crate::prototypes::Turn::ALL);
+        for turn in &class.pose.turns {
+            let turned = turn.apply(&detector.resized(&photo));
+            let (_, descriptors) = pollster::block_on(detector.described(&turned)).unwrap();
+            let nearest = class.prototypes.distances(&descriptors).nearest;
+            assert!(nearest.max() < 1e-6, "{turn:?}: {}", nearest.max());
+        }
+    }
+}
+
+#[test]
+fn a_part_on_a_background_is_not_turned_and_a_texture_is() {
+    let part = Photo::from_fn(96, 96, |x, y| {
+        if (30..66).contains(&x) && (20..70).contains(&y) {
+            [0.8, 0.3 + y as f32 / 200.0, 0.2]
+        } else {
+            [0.1, 0.1, 0.1]
+        }
+    });
+    let texture = Photo::from_fn(96, 96, |x, y| [((x * 7 + y * 13) % 11) as f32 / 11.0; 3]);
+    for (photo, expected) in [(part, 0), (texture, 5)] {
+        let oracle = Oracle(photo.clone());
+        let (_, class) = fitted(&oracle, &[photo]);
+        assert_eq!(class.pose.turns.len(), expected);
+    }
 }

@@ -17,6 +17,7 @@ use crate::DetectError;
 use crate::options::DetectOptions;
 use crate::pipeline::ClassModel;
 use crate::prompts::Prompts;
+use crate::prototypes::Pose;
 use crate::score::ClassNormalisers;
 use crate::verdict::Calibration;
 
@@ -122,8 +123,10 @@ struct ClassHeader {
     prompts: Prompts,
     /// Columns and rows of each good photo's grid.
     grids: Vec<(usize, usize)>,
-    /// The bank is a coreset of the good photos' locations, stored beside them.
-    coreset: bool,
+    pose: Pose,
+    /// The bank is not the good photos' locations in order (it is a coreset or holds their turns),
+    /// and is stored beside them.
+    bank: bool,
     /// Good photos whose latents are stored.
     references: usize,
     /// Text contexts are stored.

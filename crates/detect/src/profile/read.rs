@@ -7,8 +7,9 @@ use anomalysd_diffusion::weights::{HostTensor, SafetensorsSource, TensorSource};
 
 use super::{ClassHeader, Header, METADATA_KEY, Profile, SCHEMA};
 use crate::DetectError;
+use crate::options::FeatureOptions;
 use crate::pipeline::ClassModel;
-use crate::prototypes::{Bank, Descriptors, Prototypes, Subspace};
+use crate::prototypes::{Bank, Descriptors, Prototypes, Subspace, Turn};
 use crate::repaint::{Contexts, Latents};
 
 /// Prototypes that no profile exceeds, whatever its own options say.
@@ -90,12 +91,11 @@ impl Profile {
             if classes.iter().any(|other| other.name == class.name) {
                 return refuse(format!("class `{}` occurs twice", class.name));
             }
-            let capacity = header.options.features.bank_capacity;
             classes.push(read_class(
                 &tensors,
                 &format!("classes.{index}"),
                 class,
-                capacity,
+                &header.options.features,
             )?);
         }
         if classes.is_empty() {
@@ -117,7 +117,7 @@ fn read_class(
     tensors: &Tensors,
     key: &str,
     header: ClassHeader,
-    capacity: usize,
+    features: &FeatureOptions,
 ) -> Result<ClassModel, DetectError> {
     let name = |rest: &str| format!("{key}.{rest}");
     if !(1..=MOST_PHOTOS).contains(&header.grids.len()) || header.references > header.grids.len() {
@@ -167,13 +167,35 @@ fn read_class(
             data,
         });
     }
-    let bank = if header.coreset {
+    let bank = if header.bank {
         Bank {
             dim,
             vectors: vectors(&name("bank"))?,
+            grids: if header.pose.aligned {
+                grids_with_turns(&header)
+            } else {
+                Vec::new()
+            },
         }
     } else {
         Bank::new(&good.iter().collect::<Vec<_>>())
+    };
+    let places: usize = bank
+        .grids
+        .iter()
+        .map(|(width, height)| width * height)
+        .sum();
+    if header.pose.aligned && places != bank.count() {
+        return refuse(format!(
+            "class `{}` is aligned, but its bank holds {} of {places} places",
+            header.name,
+            bank.count()
+        ));
+    }
+    let (radius, capacity) = if header.pose.aligned {
+        (Some(features.aligned_radius), MOST_PROTOTYPES)
+    } else {
+        (None, features.bank_capacity)
     };
     if !(1..=capacity).contains(&bank.count()) {
         return refuse(format!(
@@ -244,7 +266,9 @@ fn read_class(
                 mean: mean.values,
                 basis,
             },
+            radius,
         },
+        pose: header.pose,
         good,
         latents,
         contexts,
@@ -252,6 +276,18 @@ fn read_class(
         normalisers,
         calibration: header.calibration,
     })
+}
+
+/// Grids of the good photos, each followed by those of its allowed turns, as `fit` fills the bank.
+fn grids_with_turns(header: &ClassHeader) -> Vec<(usize, usize)> {
+    let turned = |(width, height)| {
+        let views = header.pose.turns.iter().map(move |turn| match turn {
+            Turn::Right | Turn::Left => (height, width),
+            Turn::Around | Turn::Mirror | Turn::UpsideDown => (width, height),
+        });
+        std::iter::once((width, height)).chain(views)
+    };
+    header.grids.iter().copied().flat_map(turned).collect()
 }
 
 /// The numbers of the JSON: finite, not negative, scores ascending.

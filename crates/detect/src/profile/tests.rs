@@ -3,10 +3,37 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::prototypes::{Bank, Descriptors, Prototypes, Subspace};
+use crate::prototypes::{Bank, Descriptors, Prototypes, Subspace, Turn};
 use crate::repaint::{Contexts, Latents};
 use crate::score::Normaliser;
 use crate::verdict::CalibrationKind;
+
+/// The same class, aligned and allowed to be turned: the bank holds all places of all turns.
+fn aligned(name: &str) -> ClassModel {
+    let class = class(name, false);
+    let turned = |photo: &Descriptors| Descriptors {
+        width: photo.height,
+        height: photo.width,
+        ..photo.clone()
+    };
+    let all: Vec<Descriptors> = class
+        .good
+        .iter()
+        .flat_map(|photo| [photo.clone(), turned(photo)])
+        .collect();
+    ClassModel {
+        pose: Pose {
+            aligned: true,
+            turns: vec![Turn::Right],
+        },
+        prototypes: Prototypes {
+            bank: Bank::new(&all.iter().collect::<Vec<_>>()),
+            radius: Some(2),
+            ..class.prototypes.clone()
+        },
+        ..class
+    }
+}
 
 fn class(name: &str, coreset: bool) -> ClassModel {
     let photo = |shift: f32| Descriptors {
@@ -39,7 +66,9 @@ fn class(name: &str, coreset: bool) -> ClassModel {
                 mean: vec![0.1, 0.2],
                 basis: vec![1.0, 0.0],
             },
+            radius: None,
         },
+        pose: Pose::default(),
         good,
         latents: vec![Latents {
             channels: 2,
@@ -78,7 +107,7 @@ fn profile() -> Profile {
         model: Some(weights("mini")),
         features: weights("network"),
         options: DetectOptions::default(),
-        classes: vec![class("a", false), class("b", true)],
+        classes: vec![class("a", false), class("b", true), aligned("c")],
     }
 }
 
@@ -110,6 +139,7 @@ fn a_profile_is_read_back_as_it_was_and_the_same_one_gives_the_same_bytes() {
     let read = Profile::from_bytes(bytes.clone()).unwrap();
     assert_eq!(read.options, profile.options);
     for (read, class) in read.classes.iter().zip(&profile.classes) {
+        assert_eq!(read.pose, class.pose);
         assert_eq!(read.prototypes, class.prototypes);
         assert_eq!(read.good, class.good);
         assert_eq!(read.latents, class.latents);
@@ -152,14 +182,17 @@ fn other_weights_and_unknown_classes_are_refused_by_name() {
         "{error}"
     );
     assert!(profile.check(None, &features).is_err());
-    let error = profile.class("c").unwrap_err().to_string();
-    assert!(error.contains("`c`") && error.contains("a, b"), "{error}");
+    let error = profile.class("d").unwrap_err().to_string();
+    assert!(
+        error.contains("`d`") && error.contains("a, b, c"),
+        "{error}"
+    );
 }
 
 #[test]
 fn what_does_not_fit_is_refused_in_words() {
     type Change = Box<dyn Fn(&mut serde_json::Value)>;
-    let cases: [(&str, Change, &str); 9] = [
+    let cases: [(&str, Change, &str); 10] = [
         (
             "schema",
             Box::new(|json| json["schema"] = "anomalysd.profile.v9".into()),
@@ -199,6 +232,11 @@ fn what_does_not_fit_is_refused_in_words() {
             "order",
             Box::new(|json| json["classes"][0]["calibration"]["scores"] = vec![2, 1].into()),
             "ascending",
+        ),
+        (
+            "turns",
+            Box::new(|json| json["classes"][2]["pose"]["turns"] = serde_json::json!([])),
+            "holds 24 of 12 places",
         ),
         (
             "twice",

@@ -64,7 +64,7 @@ impl Profile {
 }
 
 /// Whether the bank is more than the good photos' locations in order.
-fn has_coreset(class: &ClassModel) -> bool {
+fn has_own_bank(class: &ClassModel) -> bool {
     let all: usize = class.good.iter().map(|photo| photo.count()).sum();
     class.prototypes.bank.count() != all
 }
@@ -78,7 +78,8 @@ fn header(class: &ClassModel) -> ClassHeader {
             .iter()
             .map(|photo| (photo.width, photo.height))
             .collect(),
-        coreset: has_coreset(class),
+        pose: class.pose.clone(),
+        bank: has_own_bank(class),
         references: class.latents.len(),
         contexts: class.contexts.is_some(),
         guide: class.guide,
@@ -94,7 +95,7 @@ fn add(tensors: &mut Tensors, class_key: &str, class: &ClassModel) {
         tensors.half(name(&format!("good.{index}")), &shape, &photo.data);
     }
     let bank = &class.prototypes.bank;
-    if has_coreset(class) {
+    if has_own_bank(class) {
         tensors.half(name("bank"), &[bank.count(), bank.dim], &bank.vectors);
     }
     let subspace = &class.prototypes.subspace;

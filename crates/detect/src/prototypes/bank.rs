@@ -17,6 +17,9 @@ pub struct Bank {
     pub dim: usize,
     /// The vectors.
     pub vectors: Vec<f32>,
+    /// Columns and rows of each photo, whose vectors follow each other row by row; empty in a
+    /// coreset, which has lost the places.
+    pub grids: Vec<(usize, usize)>,
 }
 
 impl Bank {
@@ -27,7 +30,15 @@ impl Bank {
             .iter()
             .flat_map(|photo| photo.data.iter().copied())
             .collect();
-        Self { dim, vectors }
+        let grids = photos
+            .iter()
+            .map(|photo| (photo.width, photo.height))
+            .collect();
+        Self {
+            dim,
+            vectors,
+            grids,
+        }
     }
 
     /// Number of vectors.
@@ -46,7 +57,11 @@ impl Bank {
             .iter()
             .flat_map(|&index| self.vectors[index * dim..(index + 1) * dim].iter().copied())
             .collect();
-        Self { dim, vectors }
+        Self {
+            dim,
+            vectors,
+            grids: Vec::new(),
+        }
     }
 
     /// `min_p ½‖a − p‖²` for each location: found by inner products, then computed by the formula,
@@ -77,14 +92,62 @@ impl Bank {
         });
         distances
     }
+
+    /// The same with the search limited to the `(2·radius + 1)²` places around each location, in
+    /// every photo of the bank. Where no photo reaches there, the search is free.
+    pub fn nearest_around(&self, photo: &Descriptors, radius: usize) -> Vec<f32> {
+        let dim = self.dim;
+        let mut distances = vec![f32::INFINITY; photo.count()];
+        if dim == 0 {
+            return self.nearest(photo);
+        }
+        for_each_chunk(&mut distances, photo.width.max(1), |y, slots| {
+            for (x, slot) in slots.iter_mut().enumerate() {
+                let vector = photo.vector(y * photo.width + x);
+                let mut first = 0;
+                for &(width, height) in &self.grids {
+                    for row in y.saturating_sub(radius)..(y + radius + 1).min(height) {
+                        for column in x.saturating_sub(radius)..(x + radius + 1).min(width) {
+                            let index = first + row * width + column;
+                            let prototype = &self.vectors[index * dim..(index + 1) * dim];
+                            *slot = slot.min(half_squared_distance(vector, prototype));
+                        }
+                    }
+                    first += width * height;
+                }
+            }
+        });
+        if distances.iter().any(|distance| distance.is_infinite()) {
+            let free = self.nearest(photo);
+            for (slot, free) in distances.iter_mut().zip(free) {
+                if slot.is_infinite() {
+                    *slot = free;
+                }
+            }
+        }
+        distances
+    }
 }
 
-/// ½‖a − b‖².
+/// ½‖a − b‖², summed in eight lanes, which the compiler keeps in one register.
 pub(super) fn half_squared_distance(a: &[f32], b: &[f32]) -> f32 {
-    0.5 * a.iter().zip(b).map(|(x, y)| (x - y) * (x - y)).sum::<f32>()
+    let mut lanes = [0.0f32; 8];
+    let (a8, b8) = (a.chunks_exact(8), b.chunks_exact(8));
+    let rest: f32 = a8
+        .remainder()
+        .iter()
+        .zip(b8.remainder())
+        .map(|(x, y)| (x - y) * (x - y))
+        .sum();
+    for (x, y) in a8.zip(b8) {
+        for lane in 0..8 {
+            lanes[lane] += (x[lane] - y[lane]) * (x[lane] - y[lane]);
+        }
+    }
+    0.5 * (lanes.iter().sum::<f32>() + rest)
 }
 
-/// Inner product in eight lanes, which the compiler keeps in one register.
+/// Inner product, summed the same way.
 fn dot(a: &[f32], b: &[f32]) -> f32 {
     let mut lanes = [0.0f32; 8];
     let (a8, b8) = (a.chunks_exact(8), b.chunks_exact(8));

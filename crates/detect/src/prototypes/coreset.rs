@@ -1,6 +1,11 @@
 //! Farthest-first coreset: a few vectors such that every vector is near one of them.
 
+use anomalysd_imaging::parallel::for_each_chunk;
+
 use super::bank::half_squared_distance;
+
+/// Vectors that one thread updates at a time.
+const CHUNK: usize = 1024;
 
 /// Indices of `count` vectors: the one nearest the mean, then always the one farthest from all
 /// chosen; ties by index. Its radius is at most twice the best possible (Gonzalez, 1985).
@@ -28,9 +33,16 @@ pub fn coreset(vectors: &[f32], dim: usize, count: usize) -> Vec<usize> {
         })
         .unwrap_or(0);
     let mut chosen = vec![first];
-    let mut nearest: Vec<f32> = (0..total)
-        .map(|index| half_squared_distance(vector(index), vector(first)))
-        .collect();
+    let mut nearest = vec![f32::INFINITY; total];
+    let bring_nearer = |nearest: &mut [f32], center: usize| {
+        for_each_chunk(nearest, CHUNK, |chunk, slots| {
+            for (offset, slot) in slots.iter_mut().enumerate() {
+                let other = vector(chunk * CHUNK + offset);
+                *slot = slot.min(half_squared_distance(other, vector(center)));
+            }
+        });
+    };
+    bring_nearer(&mut nearest, first);
     while chosen.len() < count {
         let mut farthest = 0;
         for (index, distance) in nearest.iter().enumerate() {
@@ -39,9 +51,7 @@ pub fn coreset(vectors: &[f32], dim: usize, count: usize) -> Vec<usize> {
             }
         }
         chosen.push(farthest);
-        for (index, slot) in nearest.iter_mut().enumerate() {
-            *slot = slot.min(half_squared_distance(vector(index), vector(farthest)));
-        }
+        bring_nearer(&mut nearest, farthest);
     }
     chosen
 }

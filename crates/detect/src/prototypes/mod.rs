@@ -6,11 +6,13 @@ mod bank;
 mod coreset;
 mod descriptors;
 pub mod eigen;
+mod pose;
 mod subspace;
 
 pub use bank::Bank;
 pub use coreset::{coreset, radius};
 pub use descriptors::{Descriptors, describe, grid_of};
+pub use pose::{Pose, Turn};
 pub use subspace::Subspace;
 
 use anomalysd_imaging::Map;
@@ -24,6 +26,8 @@ pub struct Prototypes {
     pub bank: Bank,
     /// Where they lie.
     pub subspace: Subspace,
+    /// Radius in cells of the search among neighbours, for aligned classes; `None`: free search.
+    pub radius: Option<usize>,
 }
 
 /// The distances of one photo's locations from the prototypes.
@@ -38,17 +42,29 @@ pub struct PrototypeMaps {
 }
 
 impl Prototypes {
-    /// Fits bank and subspace to the descriptors of good photos.
-    pub fn fit(good: &[&Descriptors], options: &FeatureOptions) -> Self {
+    /// Fits bank and subspace to the descriptors of good photos and of their allowed turns. An
+    /// aligned class keeps all of them, since a coreset has lost the places.
+    pub fn fit(good: &[&Descriptors], aligned: bool, options: &FeatureOptions) -> Self {
         let full = Bank::new(good);
         let subspace = Subspace::fit(&full.vectors, full.dim, options.subspace_variance);
-        let bank = full.reduced(options.bank_capacity);
-        Self { bank, subspace }
+        let (bank, radius) = if aligned {
+            (full, Some(options.aligned_radius))
+        } else {
+            (full.reduced(options.bank_capacity), None)
+        };
+        Self {
+            bank,
+            subspace,
+            radius,
+        }
     }
 
     /// Distances of a photo.
     pub fn distances(&self, photo: &Descriptors) -> PrototypeMaps {
-        let nearest = self.bank.nearest(photo);
+        let nearest = match self.radius {
+            Some(radius) => self.bank.nearest_around(photo, radius),
+            None => self.bank.nearest(photo),
+        };
         let residual = self.subspace.residual(photo);
         let q = nearest
             .iter()

@@ -1,0 +1,58 @@
+//! Finding out how the photos of a class lie.
+
+use anomalysd_imaging::{ForegroundMode, Photo, foreground};
+
+use super::Detector;
+use crate::DetectError;
+use crate::features::FeatureNetwork;
+use crate::options::Choice;
+use crate::prototypes::{Descriptors, Pose, Turn};
+use crate::repaint::Repair;
+
+impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
+    /// The pose of a class, and each good photo's descriptors followed by those of its allowed
+    /// turns.
+    pub(super) async fn pose(
+        &self,
+        good: &[(&Photo, &Descriptors)],
+    ) -> Result<(Pose, Vec<Vec<Descriptors>>), DetectError> {
+        let options = &self.options.features;
+        let single = match good {
+            [(photo, _)] => {
+                // A part on a background has an up and a down that one photo does not tell.
+                let texture = foreground(photo, ForegroundMode::Auto)
+                    .data
+                    .iter()
+                    .all(|inside| *inside);
+                Some(Pose::of_one(texture, options))
+            }
+            _ => None,
+        };
+        let candidates: &[Turn] = match (&single, options.turns) {
+            (Some(pose), _) => &pose.turns,
+            (None, Choice::No) => &[],
+            (None, _) => &Turn::ALL,
+        };
+        let mut turned = Vec::with_capacity(good.len());
+        for (photo, _) in good {
+            let mut views = Vec::with_capacity(candidates.len());
+            for turn in candidates {
+                let (_, descriptors) = self.described(&turn.apply(photo)).await?;
+                views.push((*turn, descriptors));
+            }
+            turned.push(views);
+        }
+        let originals: Vec<&Descriptors> = good.iter().map(|(_, own)| *own).collect();
+        let pose = single.unwrap_or_else(|| Pose::measure(&originals, &turned, options));
+        let all = originals.into_iter().zip(turned).map(|(own, views)| {
+            let allowed = views
+                .into_iter()
+                .filter(|(turn, _)| pose.turns.contains(turn));
+            std::iter::once(own.clone())
+                .chain(allowed.map(|(_, view)| view))
+                .collect()
+        });
+        let all = all.collect();
+        Ok((pose, all))
+    }
+}
