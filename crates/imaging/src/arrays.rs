@@ -1,4 +1,5 @@
 use crate::ImagingError;
+use crate::encode::byte;
 
 /// A photo: planar sRGB, `[3, H, W]`, 0..1.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,6 +88,43 @@ impl Photo {
             }
         }
         photo
+    }
+
+    /// A photo from 8-bit RGBA, as a browser's canvas gives it; transparency is laid over white.
+    ///
+    /// # Shapes
+    /// `rgba`: `[height, width, 4]`.
+    ///
+    /// # Errors
+    /// When `rgba` does not hold `4 · width · height` values; a photo without pixels.
+    pub fn from_rgba8(width: usize, height: usize, rgba: &[u8]) -> Result<Self, ImagingError> {
+        let expected = width.saturating_mul(height).saturating_mul(4);
+        if rgba.len() != expected || expected == 0 {
+            return Err(ImagingError::Length {
+                what: "RGBA pixels",
+                width,
+                height,
+                expected,
+                got: rgba.len(),
+            });
+        }
+        let value = |level: u8| f32::from(level) / 255.0;
+        Ok(Self::from_fn(width, height, |x, y| {
+            let at = 4 * (y * width + x);
+            let alpha = value(rgba[at + 3]);
+            [0, 1, 2].map(|channel| value(rgba[at + channel]) * alpha + (1.0 - alpha))
+        }))
+    }
+
+    /// Opaque 8-bit RGBA, `[height, width, 4]`.
+    pub fn to_rgba8(&self) -> Vec<u8> {
+        let area = self.width * self.height;
+        (0..area)
+            .flat_map(|at| {
+                let level = |channel: usize| byte(self.data[channel * area + at]);
+                [level(0), level(1), level(2), 255]
+            })
+            .collect()
     }
 
     /// The colour of a pixel.

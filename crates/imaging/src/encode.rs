@@ -3,7 +3,8 @@ use image::{ExtendedColorType, ImageEncoder};
 
 use crate::{Map, Mask, Photo};
 
-fn byte(value: f32) -> u8 {
+/// 0..1 as a level of 0..255.
+pub(crate) fn byte(value: f32) -> u8 {
     (value.clamp(0.0, 1.0) * 255.0).round() as u8
 }
 
