@@ -114,7 +114,11 @@ fn painted(model: &InpaintModel, photo: &Photo, pass: &Pass, strength: f32) -> P
             best_reference: None,
             memory_mib: 1024,
         };
-        let photos = repair.paint(&scene, &class, &request, &|_, _| Ok(())).await;
+        let photos = repair
+            .paint(&scene, &class, &request, &|_, _| {
+                Box::pin(std::future::ready(Ok(())))
+            })
+            .await;
         photos.unwrap().remove(0)
     })
 }

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use anomalysd_detect::features::{EfficientNetLite0, FeatureNetwork, Features, VaeFeatures};
 use anomalysd_detect::repaint::DiffusionRepair;
+use anomalysd_detect::report::Identity;
 use anomalysd_diffusion::checkpoint::native;
 use anomalysd_diffusion::model::InpaintModel;
-use serde::Serialize;
 
 use crate::args::{EngineArgs, FeatureName};
 use crate::device::Chosen;
@@ -21,15 +21,6 @@ pub struct Engine {
     pub model: Option<InpaintModel>,
     /// The device.
     pub chosen: Chosen,
-}
-
-/// A model's or network's name and hash, as results show them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Identity {
-    /// Its name.
-    pub name: String,
-    /// SHA-256 of weights and configuration.
-    pub sha256: String,
 }
 
 impl Engine {
@@ -85,7 +76,7 @@ impl Engine {
                 Some(network) => Ok(Features::EfficientNetLite0(network)),
                 None => Err(CliError::Input(
                     "--features efficientnet-lite0: this build does not carry its weights; \
-                     give them with --features-weights, or build after `cargo xtask features`"
+                     give them with --features-weights, or build after `cargo xtask feature-network`"
                         .into(),
                 )),
             },

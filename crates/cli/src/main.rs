@@ -1,8 +1,8 @@
 //! The anomalysd command.
 //!
 //! [`args`] is what the user may type, [`device`] and [`engine`] turn it into a model on a device,
-//! [`commands`] and [`eval`] do the work through the library crates, [`output`], [`pictures`],
-//! [`result`] and [`html`] write what people and programs read. Exit codes: 0 done, 1 our fault,
+//! [`commands`] and [`eval`] do the work through the library crates, [`output`], [`pictures`]
+//! and [`html`] write what people and programs read. Exit codes: 0 done, 1 our fault,
 //! 2 input or usage, 3 `--fail-on` met, 130 interrupted.
 
 mod args;
@@ -18,7 +18,6 @@ mod pictures;
 mod profile;
 mod progress;
 mod prompts;
-mod result;
 
 use std::process::ExitCode;
 

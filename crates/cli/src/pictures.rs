@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use anomalysd_detect::pipeline::Detection;
+use anomalysd_detect::report::{DetectionResult, map_max};
 use anomalysd_imaging::render::{Cell, contour, heat_map, overlay, panel};
 use anomalysd_imaging::{Mask, Photo, encode_png, encode_png_map16};
 
 use crate::error::Outcome;
 use crate::output;
-use crate::result::{DetectionResult, map_max};
 
 /// Opacity of the heat map over the photo.
 const OPACITY: f32 = 0.75;

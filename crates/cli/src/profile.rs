@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use anomalysd_detect::features::{FeatureNetwork, Features};
-use anomalysd_detect::pipeline::ClassModel;
 use anomalysd_detect::profile::{Profile, Weights};
 use anomalysd_detect::prototypes::Pose;
 use sha2::{Digest, Sha256};
@@ -58,21 +57,6 @@ pub fn weights(engine: &Engine, features: &Features<'_>) -> (Option<Weights>, We
 pub fn check(profile: &Profile, engine: &Engine, features: &Features<'_>) -> Outcome {
     let (model, features) = weights(engine, features);
     Ok(profile.check(model.as_ref(), &features)?)
-}
-
-/// The class asked for, or the only one.
-pub fn chosen<'a>(profile: &'a Profile, class: Option<&str>) -> Outcome<&'a ClassModel> {
-    match (class, profile.classes.as_slice()) {
-        (Some(name), _) => Ok(profile.class(name)?),
-        (None, [only]) => Ok(only),
-        (None, several) => {
-            let names: Vec<&str> = several.iter().map(|class| class.name.as_str()).collect();
-            Err(CliError::Input(format!(
-                "--class is needed: the profile has {}",
-                names.join(", ")
-            )))
-        }
-    }
 }
 
 /// What is in a profile.

@@ -2,10 +2,16 @@
 //!
 //! The library has no clock and no global state of its own; whoever calls it brings them.
 
+use std::future::Future;
+use std::pin::Pin;
+
+use serde::Serialize;
+
 use crate::DetectError;
 
 /// Where a detection or a fit is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Stage {
     /// Resizing and encoding the photo.
     Encode,
@@ -24,7 +30,7 @@ pub enum Stage {
 }
 
 /// One report of progress.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Progress {
     /// What is being done.
     pub stage: Stage,
@@ -47,7 +53,13 @@ pub struct Control<'a> {
     pub cancelled: &'a dyn Fn() -> bool,
     /// A clock in milliseconds from any origin, used for timings alone.
     pub now_ms: &'a dyn Fn() -> f64,
+    /// Awaited at every step, between the report and the question whether to stop: a caller with an
+    /// event loop lets it turn here.
+    pub pause: &'a dyn Fn() -> Pause,
 }
+
+/// A wait that the caller chooses.
+pub type Pause = Pin<Box<dyn Future<Output = ()>>>;
 
 impl std::fmt::Debug for Control<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -56,12 +68,13 @@ impl std::fmt::Debug for Control<'_> {
 }
 
 impl Default for Control<'_> {
-    /// Reports nothing, never stops, measures nothing.
+    /// Reports nothing, never stops, measures nothing, waits for nothing.
     fn default() -> Self {
         Self {
             progress: &|_| {},
             cancelled: &|| false,
             now_ms: &|| 0.0,
+            pause: &no_pause,
         }
     }
 }
@@ -78,4 +91,9 @@ impl Control<'_> {
             Ok(())
         }
     }
+}
+
+/// For callers without an event loop.
+pub fn no_pause() -> Pause {
+    Box::pin(std::future::ready(()))
 }

@@ -38,6 +38,12 @@ pub enum DetectError {
         /// What is wrong, in words.
         reason: String,
     },
+    /// A profile of several classes, and none named.
+    #[error("a class has to be named: the profile has {known}")]
+    ClassNeeded {
+        /// Those that there are.
+        known: String,
+    },
     /// A class that a profile does not have.
     #[error("no class `{name}` in the profile; it has {known}")]
     UnknownClass {

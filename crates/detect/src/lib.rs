@@ -11,6 +11,7 @@ pub mod profile;
 pub mod prompts;
 pub mod prototypes;
 pub mod repaint;
+pub mod report;
 pub mod score;
 pub mod verdict;
 

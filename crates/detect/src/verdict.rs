@@ -92,12 +92,38 @@ impl Calibration {
 
     /// The verdict on a score.
     pub fn verdict(&self, score: f32) -> Verdict {
-        if score <= self.threshold {
-            Verdict::Ok
-        } else if score <= self.threshold * MARGIN_ANOMALOUS {
-            Verdict::Suspect
-        } else {
-            Verdict::Anomalous
+        verdict(score, self.threshold)
+    }
+
+    /// What the photos at hand do and do not support, in words.
+    pub fn support(&self) -> String {
+        let n = self.scores.len();
+        match self.kind {
+            CalibrationKind::Views => {
+                "threshold: from shifted and scaled views of the only good photo; no p-value. \
+                 More good photos make it better."
+                    .into()
+            }
+            CalibrationKind::LeaveOneOut => format!(
+                "threshold: each of {n} good photos against the others; p-values are approximate. \
+                 A false-alarm rate needs held-out photos: {} of them for {:.0} %.",
+                photos_for(RATE),
+                RATE * 100.0
+            ),
+            CalibrationKind::HeldOut => {
+                let rate = self.rate_supported().unwrap_or(1.0);
+                let more = photos_for(RATE).saturating_sub(n);
+                let wish = if more > 0 {
+                    format!(" {more} more support {:.0} %.", RATE * 100.0)
+                } else {
+                    String::new()
+                };
+                format!(
+                    "threshold: {n} held-out good photos; they support false-alarm rates from \
+                     {:.1} %, on average over such sets of photos.{wish}",
+                    rate * 100.0
+                )
+            }
         }
     }
 
@@ -118,6 +144,22 @@ impl Calibration {
     pub fn rate_supported(&self) -> Option<f32> {
         (self.kind == CalibrationKind::HeldOut).then(|| 1.0 / (self.scores.len() + 1) as f32)
     }
+}
+
+/// The verdict on a score at a threshold.
+pub fn verdict(score: f32, threshold: f32) -> Verdict {
+    if score <= threshold {
+        Verdict::Ok
+    } else if score <= threshold * MARGIN_ANOMALOUS {
+        Verdict::Suspect
+    } else {
+        Verdict::Anomalous
+    }
+}
+
+/// Held-out photos that a false-alarm rate needs: ⌈1/a⌉ − 1.
+fn photos_for(rate: f32) -> usize {
+    ((1.0 / rate).ceil() as usize).saturating_sub(1)
 }
 
 /// The lowest score that good photos exceed at most at `rate`; `None` where there are too few.
@@ -146,13 +188,15 @@ pub struct Region {
     pub mean: f32,
 }
 
-/// Regions by falling peak: seeds above anything seen on good photos, grown to the threshold. An
-/// `ok` photo has none; an anomalous photo always names the region of its peak.
-pub fn regions(map: &Map, calibration: &Calibration, verdict: Verdict) -> Vec<Region> {
+/// Regions by falling peak: seeds above `peak`, the highest value on any good photo, grown to the
+/// threshold. An `ok` photo has none; an anomalous photo always names the region of its peak.
+pub fn regions(map: &Map, threshold: f32, peak: f32, verdict: Verdict) -> Vec<Region> {
     if verdict == Verdict::Ok {
         return Vec::new();
     }
-    let found = above(map, calibration.peak, calibration.threshold);
+    let smallest = (SMALLEST_REGION * map.data.len() as f32).ceil() as usize;
+    let mut found = above(map, peak, threshold);
+    found.retain(|region| region.area >= smallest);
     if found.is_empty() && verdict == Verdict::Anomalous {
         // The largest value below the peak, so that the peak itself is a seed.
         let highest = map.max();
@@ -162,11 +206,7 @@ pub fn regions(map: &Map, calibration: &Calibration, verdict: Verdict) -> Vec<Re
             .take(1)
             .collect();
     }
-    let smallest = (SMALLEST_REGION * map.data.len() as f32).ceil() as usize;
     found
-        .into_iter()
-        .filter(|region| region.area >= smallest)
-        .collect()
 }
 
 fn above(map: &Map, seed: f32, threshold: f32) -> Vec<Region> {
@@ -228,19 +268,31 @@ mod tests {
             &[2.5],
             String::new(),
         );
-        let found = regions(&map, &calibration, Verdict::Anomalous);
+        let (threshold, peak) = (calibration.threshold, calibration.peak);
+        let found = regions(&map, threshold, peak, Verdict::Anomalous);
         assert_eq!(found.len(), 2);
         assert_eq!(
             (found[0].x, found[0].y, found[0].width, found[0].area),
             (40, 40, 2, 2)
         );
         assert_eq!(found[1].peak, 3.0);
-        let high = Calibration {
-            peak: 9.0,
-            ..calibration
-        };
-        assert!(regions(&map, &high, Verdict::Suspect).is_empty());
-        let named = regions(&map, &high, Verdict::Anomalous);
+        assert!(regions(&map, threshold, 9.0, Verdict::Suspect).is_empty());
+        let named = regions(&map, threshold, 9.0, Verdict::Anomalous);
         assert_eq!((named.len(), named[0].peak), (1, 5.0));
+    }
+
+    #[test]
+    fn an_anomalous_photo_names_its_peak_even_where_all_that_it_has_is_tiny() {
+        let mut map = Map::new(256, 256);
+        map.data[100 * 256 + 30] = 5.0;
+        let found = regions(&map, 1.0, 2.0, Verdict::Anomalous);
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].x, found[0].y, found[0].peak), (30, 100, 5.0));
+        assert!(regions(&map, 1.0, 2.0, Verdict::Suspect).is_empty());
+    }
+
+    #[test]
+    fn a_rate_of_five_per_cent_needs_nineteen_photos() {
+        assert_eq!([0.05, 0.1, 0.01].map(photos_for), [19, 9, 99]);
     }
 }

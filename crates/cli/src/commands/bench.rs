@@ -6,6 +6,7 @@ use anomalysd_dataset::synth::{DefectKind, Family, Product};
 use anomalysd_detect::control::Control;
 use anomalysd_detect::pipeline::Detector;
 use anomalysd_detect::prompts::Prompts;
+use anomalysd_detect::report::timings;
 use anomalysd_imaging::{DecodeLimits, decode, encode_png};
 use serde::Serialize;
 
@@ -14,7 +15,6 @@ use crate::engine::Engine;
 use crate::error::{CliError, Outcome};
 use crate::output;
 use crate::progress::{cancelled, now_ms};
-use crate::result::timings;
 
 /// Side of the photo.
 const SIDE: usize = 256;

@@ -12,7 +12,7 @@ use crate::{output, photos, profile};
 /// Sets the threshold of one class.
 pub fn run(args: &CalibrateArgs, quiet: bool) -> Outcome {
     let (mut made, _) = profile::read(&args.profile)?;
-    let name = profile::chosen(&made, args.class.as_deref())?.name.clone();
+    let name = made.choose(args.class.as_deref())?.name.clone();
     let good = photos::listed(&args.good)?;
     let good = good
         .iter()
@@ -28,6 +28,7 @@ pub fn run(args: &CalibrateArgs, quiet: bool) -> Outcome {
         progress: &|progress| reporter.within(0, 1, progress),
         cancelled: &cancelled,
         now_ms: &now_ms,
+        ..Control::default()
     };
     for class in made.classes.iter_mut().filter(|class| class.name == name) {
         *class = pollster::block_on(detector.calibrate(class, &good, &control))?;
@@ -35,7 +36,7 @@ pub fn run(args: &CalibrateArgs, quiet: bool) -> Outcome {
     drop(reporter);
     let out = args.out.as_ref().unwrap_or(&args.profile);
     profile::write(out, &made)?;
-    let calibration = &profile::chosen(&made, Some(&name))?.calibration;
+    let calibration = &made.class(&name)?.calibration;
     let n = calibration.scores.len();
     output::print(&format!(
         "{name}: threshold {:.3} from {n} held-out good photo(s); false-alarm rates from {:.1} % are supported{}",

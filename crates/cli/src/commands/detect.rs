@@ -6,7 +6,8 @@ use anomalysd_detect::control::Control;
 use anomalysd_detect::features::Features;
 use anomalysd_detect::pipeline::{ClassModel, Detection, Detector};
 use anomalysd_detect::repaint::DiffusionRepair;
-use anomalysd_detect::verdict::{CalibrationKind, Verdict};
+use anomalysd_detect::report::{DetectionResult, Shared};
+use anomalysd_detect::verdict::Verdict;
 use anomalysd_imaging::Photo;
 
 use super::explain;
@@ -15,7 +16,6 @@ use crate::engine::{Engine, features_identity};
 use crate::error::{CliError, Outcome};
 use crate::progress::{Reporter, cancelled, now_ms};
 use crate::prompts::PromptList;
-use crate::result::{DetectionResult, Shared};
 use crate::{output, photos, pictures, profile};
 
 /// The class that photos without one belong to.
@@ -56,7 +56,7 @@ pub fn run(args: &DetectArgs, quiet: bool) -> Outcome {
     }
     let fitted;
     let class = match &profile {
-        Some((profile, _)) => profile::chosen(profile, args.class.as_deref())?,
+        Some((profile, _)) => profile.choose(args.class.as_deref())?,
         None => {
             fitted = fit(&detector, args, &prompts, &good, quiet)?;
             &fitted
@@ -84,6 +84,7 @@ fn fit(
         progress: &|progress| reporter.within(0, 1, progress),
         cancelled: &cancelled,
         now_ms: &now_ms,
+        ..Control::default()
     };
     let prompts = prompts.get(args.class.as_deref().unwrap_or(UNNAMED));
     let mut class = pollster::block_on(detector.fit(&prompts, good, &control))?;
@@ -123,7 +124,7 @@ impl Judge<'_> {
         drop(reporter);
         printer.finish()?;
         if !self.quiet && self.args.format == Format::Table {
-            eprintln!("{}", self.support());
+            eprintln!("{}", self.class.calibration.support());
         }
         if let Some(out) = &self.args.out
             && !self.quiet
@@ -162,6 +163,7 @@ impl Judge<'_> {
             progress: &|progress| reporter.within(index, count, progress),
             cancelled: &cancelled,
             now_ms: &now_ms,
+            ..Control::default()
         };
         let detection: Detection =
             pollster::block_on(self.detector.detect(self.class, &photo, &control))?;
@@ -181,36 +183,6 @@ impl Judge<'_> {
             explain::write(&folder, &result, &detection)?;
         }
         Ok(result)
-    }
-
-    /// What the photos at hand do and do not support, in words.
-    fn support(&self) -> String {
-        let calibration = &self.class.calibration;
-        let n = calibration.scores.len();
-        match calibration.kind {
-            CalibrationKind::Views => {
-                "threshold: from shifted and scaled views of the only good photo; no p-value. \
-                 More good photos make it better."
-                    .into()
-            }
-            CalibrationKind::LeaveOneOut => format!(
-                "threshold: each of {n} good photos against the others; p-values are approximate. \
-                 A false-alarm rate needs held-out photos (`anomalysd calibrate`): 19 of them for 5 %."
-            ),
-            CalibrationKind::HeldOut => {
-                let rate = calibration.rate_supported().unwrap_or(1.0);
-                let more = 19usize.saturating_sub(n);
-                let wish = if more > 0 {
-                    format!(" {more} more support 5 %.")
-                } else {
-                    String::new()
-                };
-                format!(
-                    "threshold: {n} held-out good photos; they support false-alarm rates from {:.1} %.{wish}",
-                    rate * 100.0
-                )
-            }
-        }
     }
 }
 

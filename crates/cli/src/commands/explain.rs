@@ -4,13 +4,13 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anomalysd_detect::pipeline::Detection;
+use anomalysd_detect::report::DetectionResult;
 use anomalysd_imaging::render::{contour, heat_map, legend, overlay};
 use anomalysd_imaging::{Map, Mask, Photo, encode_png, encode_png_mask};
 
 use crate::error::Outcome;
 use crate::html::{escape, page};
 use crate::output;
-use crate::result::DetectionResult;
 
 /// Colour of hidden sets.
 const HIDDEN: [f32; 3] = [1.0, 0.25, 0.1];

@@ -45,6 +45,7 @@ pub fn run(args: &FitArgs, quiet: bool) -> Outcome {
             progress: &|progress| reporter.within(index, classes.len(), progress),
             cancelled: &cancelled,
             now_ms: &now_ms,
+            ..Control::default()
         };
         let mut class = pollster::block_on(detector.fit(&prompts.get(name), &good, &control))?;
         class.name.clone_from(name);

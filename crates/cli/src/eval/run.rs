@@ -267,6 +267,7 @@ impl Bench<'_> {
             },
             cancelled: &cancelled,
             now_ms: &now_ms,
+            ..Control::default()
         };
         let (baseline, fitted);
         let class = if let Some(class) = class {
@@ -306,6 +307,7 @@ impl Bench<'_> {
                 progress: &|progress| reporter.within(index + 1, count + 1, progress),
                 cancelled: &cancelled,
                 now_ms: &now_ms,
+                ..Control::default()
             };
             let began = now_ms();
             let detection = pollster::block_on(self.detector.detect(class, &photo, &control))?;

@@ -43,7 +43,7 @@ const BLOCKS: [(usize, usize, usize, usize, usize); 11] = [
 ];
 
 /// A convolution with its batch norm folded into it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Convolution {
     weight: Tensor<4>,
     bias: Tensor<1>,
@@ -51,7 +51,7 @@ struct Convolution {
     groups: usize,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Block {
     expand: Option<Convolution>,
     depthwise: Convolution,
@@ -59,8 +59,8 @@ struct Block {
     skip: bool,
 }
 
-/// The network on a device.
-#[derive(Debug)]
+/// The network on a device. A clone shares the weights.
+#[derive(Debug, Clone)]
 pub struct EfficientNetLite0 {
     stem: Convolution,
     blocks: Vec<Block>,

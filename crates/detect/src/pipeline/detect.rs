@@ -14,7 +14,7 @@ use crate::options::ScoreOptions;
 use crate::prototypes::grid_of;
 use crate::repaint::Repair;
 use crate::score::{ClassNormalisers, fuse, guided_map, mean_over_scales, photo_score};
-use crate::verdict::{Region, Verdict, regions};
+use crate::verdict::{Region, Verdict, regions, verdict};
 
 /// A measurement, normalised and fused.
 #[derive(Debug, Clone)]
@@ -61,6 +61,16 @@ pub struct Detection {
     pub timings: BTreeMap<Stage, f64>,
 }
 
+impl Detection {
+    /// The same photo at another threshold. `peak`: the highest value of S on any good photo, above
+    /// which regions start.
+    pub fn judge_at(&mut self, threshold: f32, peak: f32) {
+        self.threshold = threshold;
+        self.verdict = verdict(self.score, threshold);
+        self.regions = regions(&self.scored.map, threshold, peak, self.verdict);
+    }
+}
+
 impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
     /// Judges a photo against a class.
     ///
@@ -101,12 +111,12 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
             meter.expect(self.work(photo.width, photo.height));
             let subject = self.open(photo, false, &meter).await?;
             let measurement = self.measure(&subject, &context, &meter).await?;
-            detections.push(self.judge(class, measurement, &meter)?);
+            detections.push(self.judge(class, measurement, &meter).await?);
         }
         Ok(detections)
     }
 
-    fn judge(
+    async fn judge(
         &self,
         class: &ClassModel,
         measurement: Measurement,
@@ -116,18 +126,18 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         let grid = grid_of(photo.width, photo.height, self.options.features.grid);
         let scored = score(&measurement, &class.normalisers, grid, &self.options.score);
         let calibration = &class.calibration;
-        let verdict = calibration.verdict(scored.score);
+        let said = calibration.verdict(scored.score);
         let stale = calibration.depends_on != self.depends_on();
         let repaired = measurement
             .guided
             .as_ref()
             .map_or_else(|| photo.clone(), |guided| guided.repaired.clone());
-        let regions = regions(&scored.map, calibration, verdict);
-        meter.tick(Stage::Fuse, 1)?;
+        let regions = regions(&scored.map, calibration.threshold, calibration.peak, said);
+        meter.tick(Stage::Fuse, 1).await?;
         Ok(Detection {
             score: scored.score,
             threshold: calibration.threshold,
-            verdict,
+            verdict: said,
             p_value: (!stale)
                 .then(|| calibration.p_value(scored.score))
                 .flatten(),

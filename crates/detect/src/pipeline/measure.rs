@@ -12,7 +12,7 @@ use crate::masks::{MaskPlan, Pass, Scale, guided_pass, top_cores};
 use crate::options::Compare;
 use crate::prototypes::{Descriptors, PrototypeMaps, Prototypes};
 use crate::repaint::{
-    Contexts, Latents, PaintRequest, Prompt, Repair, blend_weights, colour_drift, composite,
+    Contexts, Latents, PaintRequest, Prompt, Repair, Ticked, blend_weights, colour_drift, composite,
 };
 use crate::score::{merge_cores, pass_distance};
 
@@ -138,7 +138,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         meter: &Meter<'_>,
     ) -> Result<Measurement, DetectError> {
         let prototypes = context.prototypes.distances(&subject.descriptors);
-        meter.tick(Stage::Prototypes, 1)?;
+        meter.tick(Stage::Prototypes, 1).await?;
         let (width, height) = (subject.photo.width, subject.photo.height);
         let q = resize_bilinear_map(&prototypes.q, width, height);
         let (mut scales, mut guided) = (Vec::new(), None);
@@ -228,7 +228,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
             return Ok(Vec::new());
         };
         let memory_mib = self.options.memory.mib;
-        let tick = |stage, passes| meter.tick(stage, passes);
+        let tick = |stage, passes| -> Ticked<'_> { Box::pin(meter.tick(stage, passes)) };
         let mut results = Vec::with_capacity(passes.len());
         for passes in passes.chunks(repair.batch_size(scene, memory_mib).max(1)) {
             let request = PaintRequest {
@@ -244,7 +244,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
             let painted = repair.paint(scene, class, &request, &tick).await?;
             for (pass, painted) in passes.iter().zip(painted) {
                 results.push(self.compare(subject, pass, &painted).await?);
-                meter.tick(Stage::Features, 1)?;
+                meter.tick(Stage::Features, 1).await?;
             }
         }
         Ok(results)

@@ -47,7 +47,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         meter: &Meter<'_>,
     ) -> Result<Subject<R::Scene>, DetectError> {
         let (layers, descriptors) = self.described(&photo).await?;
-        meter.tick(Stage::Features, 1)?;
+        meter.tick(Stage::Features, 1).await?;
         let (factor, multiple) = self
             .traits
             .as_ref()
@@ -75,14 +75,14 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         } else {
             None
         };
-        meter.tick(Stage::Encode, 1)?;
+        meter.tick(Stage::Encode, 1).await?;
         let compared = match self.options.repair.compare {
             Compare::Photo => (photo.clone(), layers),
             Compare::Roundtrip => {
                 let back = repair.round_trip(&scene).await?;
-                meter.tick(Stage::Decode, 1)?;
+                meter.tick(Stage::Decode, 1).await?;
                 let layers = self.features.extract(&back).await?;
-                meter.tick(Stage::Features, 1)?;
+                meter.tick(Stage::Features, 1).await?;
                 (back, layers)
             }
         };

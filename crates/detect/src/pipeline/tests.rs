@@ -110,7 +110,7 @@ impl Repair for Oracle {
         request: &PaintRequest<'_>,
         tick: Tick<'_>,
     ) -> Result<Vec<Photo>, DetectError> {
-        tick(Stage::Decode, request.passes.len())?;
+        tick(Stage::Decode, request.passes.len()).await?;
         Ok(vec![self.0.clone(); request.passes.len()])
     }
 }

@@ -40,7 +40,7 @@ impl<'a> Meter<'a> {
     ///
     /// # Errors
     /// [`DetectError::Cancelled`] when the caller wants to stop.
-    pub(crate) fn tick(&self, stage: Stage, units: usize) -> Result<(), DetectError> {
+    pub(crate) async fn tick(&self, stage: Stage, units: usize) -> Result<(), DetectError> {
         let now = (self.control.now_ms)();
         *self.spent.borrow_mut().entry(stage).or_default() += now - self.last_ms.get();
         self.last_ms.set(now);
@@ -52,6 +52,7 @@ impl<'a> Meter<'a> {
             done: self.done.get(),
             total: self.total.get(),
         });
+        (self.control.pause)().await;
         self.control.check()
     }
 

@@ -58,13 +58,31 @@ impl Profile {
         let found = self.classes.iter().find(|class| class.name == name);
         found.ok_or_else(|| DetectError::UnknownClass {
             name: name.to_owned(),
-            known: self
-                .classes
-                .iter()
-                .map(|class| class.name.as_str())
-                .collect::<Vec<_>>()
-                .join(", "),
+            known: self.names(),
         })
+    }
+
+    /// The class of this name; without a name, the only class.
+    ///
+    /// # Errors
+    /// As [`Self::class`]; [`DetectError::ClassNeeded`] without a name where there are several.
+    pub fn choose(&self, name: Option<&str>) -> Result<&ClassModel, DetectError> {
+        match (name, self.classes.as_slice()) {
+            (Some(name), _) => self.class(name),
+            (None, [only]) => Ok(only),
+            (None, _) => Err(DetectError::ClassNeeded {
+                known: self.names(),
+            }),
+        }
+    }
+
+    fn names(&self) -> String {
+        let names: Vec<&str> = self
+            .classes
+            .iter()
+            .map(|class| class.name.as_str())
+            .collect();
+        names.join(", ")
     }
 
     /// Refuses other weights than those that the profile was made with.

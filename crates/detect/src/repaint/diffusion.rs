@@ -85,7 +85,7 @@ impl<'a> DiffusionRepair<'a> {
     }
 
     /// ẑ of each pass, `[batch, C, h, w]`.
-    fn denoise(
+    async fn denoise(
         &self,
         scene: &Scene,
         class: &ReadyClass,
@@ -125,12 +125,12 @@ impl<'a> DiffusionRepair<'a> {
             hints.push(repeat(&reference, batch));
         }
         let hints = Tensor::cat(hints, 1); // [B, 1 + C (+ C + 1), h, w]
-        tick(Stage::Encode, batch)?;
+        tick(Stage::Encode, batch).await?;
         for (index, &timestep) in plan.timesteps().iter().enumerate() {
             let sample = Tensor::cat(vec![latents.clone(), hints.clone()], 1);
             let output = self.predict(sample, timestep, class, request)?;
             latents = plan.step(&model.scheduler, index, output, latents);
-            tick(Stage::Denoise, batch)?;
+            tick(Stage::Denoise, batch).await?;
         }
         Ok(latents)
     }
@@ -242,7 +242,7 @@ impl Repair for DiffusionRepair<'_> {
         request: &PaintRequest<'_>,
         tick: Tick<'_>,
     ) -> Result<Vec<Photo>, DetectError> {
-        let latents = self.denoise(scene, class, request, tick)?;
+        let latents = self.denoise(scene, class, request, tick).await?;
         let Frame { width, height, .. } = scene.frame;
         let batch = latents.dims()[0];
         let chunk = self.vae_batch(scene, request.memory_mib);
@@ -254,7 +254,7 @@ impl Repair for DiffusionRepair<'_> {
                 .vae
                 .dec(latents.clone().narrow(0, start, count))?;
             photos.extend(download_photos(decoded, width, height).await?);
-            tick(Stage::Decode, count)?;
+            tick(Stage::Decode, count).await?;
         }
         Ok(photos)
     }

@@ -13,7 +13,9 @@ pub(crate) mod transfer;
 pub use composite::{blend_weights, colour_drift, composite};
 pub use diffusion::DiffusionRepair;
 pub use ready::{ReadyClass, Scene};
-pub use repair::{Contexts, Latents, NoRepair, PaintRequest, Prompt, Repair, RepairTraits, Tick};
+pub use repair::{
+    Contexts, Latents, NoRepair, PaintRequest, Prompt, Repair, RepairTraits, Tick, Ticked,
+};
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,8 @@
 //! The interface between a detection and whatever paints its hidden sets.
 
+use std::future::Future;
+use std::pin::Pin;
+
 use anomalysd_imaging::Photo;
 
 use crate::DetectError;
@@ -87,9 +90,12 @@ pub struct PaintRequest<'a> {
     pub memory_mib: usize,
 }
 
-/// Called by whatever works after each piece of work: a stage and the passes it brought forward.
+/// Awaited by whatever works after each piece of work: a stage and the passes it brought forward.
 /// An error ends the work.
-pub type Tick<'a> = &'a dyn Fn(Stage, usize) -> Result<(), DetectError>;
+pub type Tick<'a> = &'a dyn Fn(Stage, usize) -> Ticked<'a>;
+
+/// A report on its way.
+pub type Ticked<'a> = Pin<Box<dyn Future<Output = Result<(), DetectError>> + 'a>>;
 
 /// Something that paints hidden sets. Futures stay on the thread that made them.
 #[expect(

@@ -92,7 +92,9 @@ async fn paint(
         memory_mib: 1024,
     };
     let painted = repair
-        .paint(&scene, &class, &request, &|_, _| Ok(()))
+        .paint(&scene, &class, &request, &|_, _| {
+            Box::pin(std::future::ready(Ok(())))
+        })
         .await?;
     painted
         .into_iter()
