@@ -23,7 +23,7 @@ const LAST_BLOCK: usize = 10;
 /// Of the converted file: equal to PyTorch's own reading of the package, rounded to f16.
 const ASSET_SHA256: &str = "8507b493591ce893f025ab170f04b42015b12f367da4c011f5c6da75cdf9f1e7";
 /// Git ignores it; `anomalysd-detect` compiles it in where it is there.
-const ASSET: &str = "crates/detect/assets/efficientnet-lite0.safetensors";
+pub const ASSET: &str = "crates/detect/assets/efficientnet-lite0.safetensors";
 
 /// Fetches and converts the network, unless it is there.
 ///

@@ -14,6 +14,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("anomalysd-dataset", &["anomalysd-imaging"]),
     ("anomalysd-diffusion", &[]),
     (
+        "anomalysd-web",
+        &[
+            "anomalysd-detect",
+            "anomalysd-diffusion",
+            "anomalysd-imaging",
+        ],
+    ),
+    (
         "anomalysd-detect",
         &["anomalysd-diffusion", "anomalysd-imaging"],
     ),

@@ -11,11 +11,14 @@ mod setup;
 mod stages;
 mod test;
 mod wasm;
+mod web;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use web::Engine;
 
 /// What a chore returns: nothing, or one sentence that says what went wrong.
 pub type Outcome = Result<(), String>;
@@ -44,8 +47,15 @@ enum Chore {
     FeatureNetwork,
     /// Check that no crate imports upward.
     Layers,
-    /// Compile the libraries of the browser build for wasm32.
-    Wasm,
+    /// Build the npm package and the page: web/dist and web/site.
+    Web {
+        /// The CPU engine alone; the other stays as an earlier build left it.
+        #[arg(long)]
+        cpu: bool,
+        /// No engine: JavaScript, models and pages alone.
+        #[arg(long, conflicts_with = "cpu")]
+        scripts: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -57,7 +67,14 @@ fn main() -> ExitCode {
             feature_network::ensure(&root, std::time::Duration::from_secs(600))
         }
         Chore::Layers => layers::check(&root),
-        Chore::Wasm => wasm::check(&root),
+        Chore::Web { cpu, scripts } => {
+            let engines: &[Engine] = match (cpu, scripts) {
+                (_, true) => &[],
+                (true, _) => &[Engine::Cpu],
+                _ => &[Engine::Cpu, Engine::WebGpu],
+            };
+            web::build(&root, engines)
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

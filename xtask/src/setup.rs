@@ -40,6 +40,24 @@ pub fn wasm(limit: Duration) -> Outcome {
     install(WASM_PACKAGES, limit)
 }
 
+/// Installs node and npm.
+///
+/// # Errors
+/// When they are missing and cannot be installed.
+pub fn node(limit: Duration) -> Outcome {
+    let there = |program: &str| {
+        let output = Command::new(program).arg("--version").output();
+        output.is_ok_and(|output| output.status.success())
+    };
+    if there("node") && there("npm") {
+        return Ok(());
+    }
+    install(
+        &[("/usr/bin/node", "nodejs"), ("/usr/bin/npm", "npm")],
+        limit,
+    )
+}
+
 /// Installs Python's package client.
 ///
 /// # Errors

@@ -38,7 +38,10 @@ pub fn check_within(root: &Path, limit: Duration) -> Outcome {
 }
 
 /// A cargo command for the wasm32 target, by the first toolchain that works.
-fn cargo(root: &Path, verb: &str, limit: Duration) -> Result<Command, String> {
+///
+/// # Errors
+/// When none can be had.
+pub fn cargo(root: &Path, verb: &str, limit: Duration) -> Result<Command, String> {
     let mut cargo = if rustup_has_target() {
         println!("wasm32: the rustup toolchain");
         Command::new("cargo")

@@ -1,0 +1,101 @@
+//! WebGPU through a device of our own, so that nothing it reports goes unheard.
+//!
+//! A shader that fails validation in a browser is skipped without an error and leaves wrong numbers.
+//! The device's `uncapturederror` is therefore kept, and asked for after every job.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use burn::tensor::Device;
+use burn_wgpu::WgpuSetup;
+
+use crate::error::{Code, Outcome, WebError};
+
+/// As results name it.
+pub const NAME: &str = "webgpu";
+/// Operations collected before they are handed to the GPU.
+const TASKS: usize = 32;
+
+/// The device and what it has reported.
+pub struct Opened {
+    /// Where tensors live.
+    pub device: Device,
+    reported: Arc<Mutex<Option<Report>>>,
+}
+
+/// The first thing that a device reported.
+#[derive(Clone)]
+enum Report {
+    Error(String),
+    Lost(String),
+}
+
+impl Opened {
+    /// Fails where the device reported an error or was lost.
+    pub fn check(&self) -> Outcome<()> {
+        let reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+        match reported.clone() {
+            None => Ok(()),
+            Some(Report::Lost(reason)) => Err(WebError::new(
+                Code::DeviceLost,
+                format!("the GPU went away: {reason}"),
+            )),
+            Some(Report::Error(reason)) => Err(WebError::new(
+                Code::Unsupported,
+                format!("the GPU reported an error, so its numbers are not trusted: {reason}"),
+            )),
+        }
+    }
+}
+
+/// Opens an adapter with all limits that it has.
+pub async fn open() -> Outcome<Opened> {
+    let unsupported = |reason: String| WebError::new(Code::Unsupported, reason);
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
+        backends: wgpu::Backends::BROWSER_WEBGPU,
+        ..wgpu::InstanceDescriptor::new_without_display_handle()
+    });
+    let adapter = instance
+        .request_adapter(&wgpu::RequestAdapterOptions {
+            power_preference: wgpu::PowerPreference::HighPerformance,
+            ..Default::default()
+        })
+        .await
+        .map_err(|error| unsupported(format!("no WebGPU adapter: {error}")))?;
+    let (device, queue) = adapter
+        .request_device(&wgpu::DeviceDescriptor {
+            label: Some("anomalysd"),
+            required_features: adapter.features(),
+            required_limits: adapter.limits(),
+            memory_hints: wgpu::MemoryHints::MemoryUsage,
+            ..Default::default()
+        })
+        .await
+        .map_err(|error| unsupported(format!("no WebGPU device: {error}")))?;
+    let reported = Arc::new(Mutex::new(None));
+    // The first report is the cause; what follows are its consequences.
+    let keep = |reported: &Arc<Mutex<Option<Report>>>, report: Report| {
+        reported
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert(report);
+    };
+    let errors = Arc::clone(&reported);
+    device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+        keep(&errors, Report::Error(error.to_string()));
+    }));
+    let losses = Arc::clone(&reported);
+    device.set_device_lost_callback(move |_, reason| keep(&losses, Report::Lost(reason)));
+    let setup = WgpuSetup {
+        backend: adapter.get_info().backend,
+        instance,
+        adapter,
+        device,
+        queue,
+    };
+    let device = Device::wgpu_options()
+        .tasks_max(TASKS)
+        .setup(setup)
+        .init()
+        .map_err(|error| unsupported(format!("WebGPU: {error}")))?;
+    Ok(Opened { device, reported })
+}

@@ -1,0 +1,298 @@
+//! The engine: a model and a feature network on this build's device.
+
+use std::rc::Rc;
+
+use anomalysd_detect::control::Control;
+use anomalysd_detect::features::{EfficientNetLite0, FeatureNetwork, Features, VaeFeatures};
+use anomalysd_detect::pipeline::Detector;
+use anomalysd_detect::profile::{Profile, Weights};
+use anomalysd_detect::report::{self, DetectionResult, Identity, Shared};
+use anomalysd_detect::repaint::DiffusionRepair;
+use anomalysd_diffusion::checkpoint::open_bundle;
+use anomalysd_diffusion::model::InpaintModel;
+use anomalysd_imaging::{Map, Photo};
+use js_sys::{Array, Map as JsMap, Reflect, Uint8Array};
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+use wasm_bindgen::{Clamped, JsValue, prelude::wasm_bindgen};
+use web_sys::Blob;
+
+use crate::device::{self, Opened};
+use crate::error::{Outcome, WebError};
+use crate::files::{BlobFiles, whole};
+use crate::hooks::Hooks;
+use crate::request::{DetectRequest, EngineInfo, FitRequest, ModelInfo, ProfileInfo};
+use crate::render::plain;
+use crate::{heap_bytes, pixels};
+
+/// A model and a feature network on a device.
+#[wasm_bindgen]
+pub struct Engine {
+    opened: Opened,
+    model: InpaintModel,
+    network: Option<EfficientNetLite0>,
+}
+
+/// A profile, parsed.
+#[wasm_bindgen(js_name = Profile)]
+pub struct ProfileHandle {
+    profile: Profile,
+    bytes: Vec<u8>,
+    sha256: String,
+}
+
+/// A judged photo.
+#[wasm_bindgen(js_name = Detection)]
+pub struct DetectionHandle {
+    result: DetectionResult,
+    map: Map,
+    photo: Photo,
+    repaired: Photo,
+}
+
+fn request<T: DeserializeOwned + Default>(value: JsValue) -> Outcome<T> {
+    if value.is_undefined() || value.is_null() {
+        return Ok(T::default());
+    }
+    serde_wasm_bindgen::from_value(value).map_err(WebError::argument)
+}
+
+#[wasm_bindgen]
+impl Engine {
+    /// Opens the device, reads the bundle's shards one at a time and loads the feature network; on
+    /// WebGPU the known-answer check runs twice before anything is trusted (`options.check`: false
+    /// leaves it out).
+    ///
+    /// `files`: `Map<string, Blob>`; `features`: bytes of efficientnet-lite0.safetensors, or
+    /// undefined for the features of the model's own encoder. Needs `FileReaderSync`: a worker.
+    ///
+    /// # Errors
+    /// `unsupported`, `bad-bundle`, `aborted`, `device-lost`.
+    pub async fn open(
+        files: JsMap,
+        features: Option<Blob>,
+        options: JsValue,
+        hooks: JsValue,
+    ) -> Result<Engine, JsValue> {
+        let hooks = Hooks::new(&hooks);
+        let opened = device::open().await?;
+        let unchecked = Reflect::get(&options, &"check".into()).is_ok_and(|check| check == false);
+        if !unchecked {
+            opened.know_answers().await?;
+        }
+        let parts = open_bundle(Rc::new(BlobFiles::new(&files)?)).map_err(WebError::from)?;
+        let model = InpaintModel::assemble(&parts, &opened.device).map_err(WebError::from)?;
+        let network = match features {
+            Some(blob) => {
+                let bytes = whole(&blob)?;
+                let network =
+                    EfficientNetLite0::load("efficientnet-lite0", bytes, &opened.device);
+                Some(network.map_err(WebError::from)?)
+            }
+            None => None,
+        };
+        if hooks.aborted() {
+            return Err(WebError::from(anomalysd_detect::DetectError::Cancelled).into());
+        }
+        opened.check()?;
+        Ok(Self {
+            opened,
+            model,
+            network,
+        })
+    }
+
+    /// Device, model, feature network, memory.
+    ///
+    /// # Errors
+    /// Never in practice.
+    pub fn info(&self) -> Result<JsValue, JsValue> {
+        let (model, features) = self.weights();
+        let info = EngineInfo {
+            device: device::NAME,
+            model: ModelInfo {
+                identity: Identity::from(&model),
+                licence: self.model.config.licence.clone(),
+            },
+            features: Identity::from(&features),
+            size: self.model.config.image_size,
+            heap_bytes: heap_bytes(),
+        };
+        Ok(plain(&info)?)
+    }
+
+    /// Fits one class on one to four (or more) good photos.
+    ///
+    /// # Errors
+    /// `bad-image`, `aborted`, `unsupported`, `device-lost`.
+    pub async fn fit(
+        &self,
+        good: Array,
+        fit: JsValue,
+        hooks: JsValue,
+    ) -> Result<ProfileHandle, JsValue> {
+        let fit: FitRequest = request(fit)?;
+        let good = pixels::photos(&good)?;
+        let (options, prompts) = (fit.options()?, fit.prompts());
+        let (repair, features) = (DiffusionRepair::new(&self.model), self.features());
+        let detector = Detector::new(Some(&repair), &features, options.clone())
+            .map_err(WebError::from)?;
+        let fitted = Hooks::new(&hooks)
+            .control(async |control: &Control<'_>| detector.fit(&prompts, &good, control).await)
+            .await;
+        self.opened.check()?;
+        let mut class = fitted.map_err(WebError::from)?;
+        if let Some(name) = fit.class_name {
+            class.name = name;
+        }
+        let (model, features) = self.weights();
+        let profile = Profile {
+            model: Some(model),
+            features,
+            options,
+            classes: vec![class],
+        };
+        let bytes = profile.to_bytes().map_err(WebError::from)?;
+        Ok(ProfileHandle::new(profile, bytes))
+    }
+
+    /// Reads a profile that this engine or the command wrote.
+    ///
+    /// # Errors
+    /// `bad-profile`: damaged, or made with other weights than those loaded.
+    #[wasm_bindgen(js_name = openProfile)]
+    pub fn open_profile(&self, bytes: Vec<u8>) -> Result<ProfileHandle, JsValue> {
+        let profile = Profile::from_bytes(bytes.clone()).map_err(WebError::profile)?;
+        let (model, features) = self.weights();
+        profile
+            .check(Some(&model), &features)
+            .map_err(WebError::from)?;
+        Ok(ProfileHandle::new(profile, bytes))
+    }
+
+    /// Judges a photo.
+    ///
+    /// # Errors
+    /// `bad-image`, `bad-profile`, `aborted`, `unsupported`, `device-lost`.
+    pub async fn detect(
+        &self,
+        profile: &ProfileHandle,
+        image: JsValue,
+        detect: JsValue,
+        hooks: JsValue,
+    ) -> Result<DetectionHandle, JsValue> {
+        let detect: DetectRequest = request(detect)?;
+        let began = crate::hooks::now();
+        let photo = pixels::photo(&image)?;
+        let decode_ms = crate::hooks::now() - began;
+        let options = detect.over(&profile.profile.options)?;
+        let class = profile
+            .profile
+            .choose(detect.class_name.as_deref())
+            .map_err(WebError::from)?;
+        let (mode, seed) = (options.mode, options.seed);
+        let (repair, features) = (DiffusionRepair::new(&self.model), self.features());
+        let detector =
+            Detector::new(Some(&repair), &features, options).map_err(WebError::from)?;
+        let judged = Hooks::new(&hooks)
+            .control(async |control: &Control<'_>| detector.detect(class, &photo, control).await)
+            .await;
+        self.opened.check()?;
+        let mut detection = judged.map_err(WebError::from)?;
+        if let Some(threshold) = detect.threshold {
+            detection.judge_at(threshold, class.calibration.peak);
+        }
+        let (model, features) = self.weights();
+        let shared = Shared {
+            model: Some(Identity::from(&model)),
+            features: Identity::from(&features),
+            profile: Some(profile.sha256.clone()),
+            device: device::NAME.to_owned(),
+            mode,
+            seed,
+        };
+        let shown = detect.image.unwrap_or_default();
+        Ok(DetectionHandle {
+            result: DetectionResult::new(shown, decode_ms, class, &detection, &shared),
+            map: detection.scored.map,
+            photo: detection.measurement.photo,
+            repaired: detection.repaired,
+        })
+    }
+
+    fn features(&self) -> Features<'_> {
+        match &self.network {
+            Some(network) => Features::EfficientNetLite0(network.clone()),
+            None => Features::Vae(VaeFeatures::new(&self.model)),
+        }
+    }
+
+    fn weights(&self) -> (Weights, Weights) {
+        let features = self.features();
+        (
+            Weights {
+                name: self.model.config.name.clone(),
+                fingerprint: self.model.fingerprint.clone(),
+            },
+            Weights {
+                name: features.name().to_owned(),
+                fingerprint: features.fingerprint(),
+            },
+        )
+    }
+}
+
+#[wasm_bindgen(js_class = Profile)]
+impl ProfileHandle {
+    fn new(profile: Profile, bytes: Vec<u8>) -> Self {
+        let sha256 = report::hex(&Sha256::digest(&bytes));
+        Self {
+            profile,
+            bytes,
+            sha256,
+        }
+    }
+
+    /// The file: the same that the command reads and writes.
+    #[must_use]
+    pub fn bytes(&self) -> Uint8Array {
+        Uint8Array::from(&self.bytes[..])
+    }
+
+    /// Classes, thresholds, and what the photos support.
+    ///
+    /// # Errors
+    /// Never in practice.
+    pub fn info(&self) -> Result<JsValue, JsValue> {
+        Ok(plain(&ProfileInfo::new(&self.profile, &self.sha256))?)
+    }
+}
+
+#[wasm_bindgen(js_class = Detection)]
+impl DetectionHandle {
+    /// The result, as the command writes it.
+    ///
+    /// # Errors
+    /// Never in practice.
+    pub fn result(&self) -> Result<JsValue, JsValue> {
+        Ok(plain(&self.result)?)
+    }
+
+    /// S, `[height, width]`.
+    #[must_use]
+    pub fn map(&self) -> Vec<f32> {
+        self.map.data.clone()
+    }
+
+    /// The photo as it was judged, `[height, width, 4]`.
+    #[must_use]
+    pub fn photo(&self) -> Clamped<Vec<u8>> {
+        Clamped(self.photo.to_rgba8())
+    }
+
+    /// The photo as it should look, `[height, width, 4]`.
+    #[must_use]
+    pub fn repaired(&self) -> Clamped<Vec<u8>> {
+        Clamped(self.repaired.to_rgba8())
+    }
+}
