@@ -6,8 +6,8 @@ use anomalysd_detect::control::Control;
 use anomalysd_detect::features::{EfficientNetLite0, FeatureNetwork, Features, VaeFeatures};
 use anomalysd_detect::pipeline::Detector;
 use anomalysd_detect::profile::{Profile, Weights};
-use anomalysd_detect::report::{self, DetectionResult, Identity, Shared};
 use anomalysd_detect::repaint::DiffusionRepair;
+use anomalysd_detect::report::{self, DetectionResult, Identity, Shared};
 use anomalysd_diffusion::checkpoint::open_bundle;
 use anomalysd_diffusion::model::InpaintModel;
 use anomalysd_imaging::{Map, Photo};
@@ -21,8 +21,8 @@ use crate::device::{self, Opened};
 use crate::error::{Outcome, WebError};
 use crate::files::{BlobFiles, whole};
 use crate::hooks::Hooks;
-use crate::request::{DetectRequest, EngineInfo, FitRequest, ModelInfo, ProfileInfo};
 use crate::render::plain;
+use crate::request::{DetectRequest, EngineInfo, FitRequest, ModelInfo, ProfileInfo};
 use crate::{heap_bytes, pixels};
 
 /// A model and a feature network on a device.
@@ -77,16 +77,15 @@ impl Engine {
         let hooks = Hooks::new(&hooks);
         let opened = device::open().await?;
         let unchecked = Reflect::get(&options, &"check".into()).is_ok_and(|check| check == false);
-        if !unchecked {
-            opened.know_answers().await?;
-        }
         let parts = open_bundle(Rc::new(BlobFiles::new(&files)?)).map_err(WebError::from)?;
+        if !unchecked {
+            opened.know_answers(&parts).await?;
+        }
         let model = InpaintModel::assemble(&parts, &opened.device).map_err(WebError::from)?;
         let network = match features {
             Some(blob) => {
                 let bytes = whole(&blob)?;
-                let network =
-                    EfficientNetLite0::load("efficientnet-lite0", bytes, &opened.device);
+                let network = EfficientNetLite0::load("efficientnet-lite0", bytes, &opened.device);
                 Some(network.map_err(WebError::from)?)
             }
             None => None,
@@ -135,8 +134,8 @@ impl Engine {
         let good = pixels::photos(&good)?;
         let (options, prompts) = (fit.options()?, fit.prompts());
         let (repair, features) = (DiffusionRepair::new(&self.model), self.features());
-        let detector = Detector::new(Some(&repair), &features, options.clone())
-            .map_err(WebError::from)?;
+        let detector =
+            Detector::new(Some(&repair), &features, options.clone()).map_err(WebError::from)?;
         let fitted = Hooks::new(&hooks)
             .control(async |control: &Control<'_>| detector.fit(&prompts, &good, control).await)
             .await;
@@ -192,8 +191,7 @@ impl Engine {
             .map_err(WebError::from)?;
         let (mode, seed) = (options.mode, options.seed);
         let (repair, features) = (DiffusionRepair::new(&self.model), self.features());
-        let detector =
-            Detector::new(Some(&repair), &features, options).map_err(WebError::from)?;
+        let detector = Detector::new(Some(&repair), &features, options).map_err(WebError::from)?;
         let judged = Hooks::new(&hooks)
             .control(async |control: &Control<'_>| detector.detect(class, &photo, control).await)
             .await;

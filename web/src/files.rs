@@ -38,7 +38,10 @@ fn range(blob: &Blob, start: f64, end: f64) -> Result<Vec<u8>, String> {
 /// A JavaScript object that never leaves this worker's only thread.
 struct OneThread(Blob);
 
-#[expect(unsafe_code, reason = "a Blob is no Send, and the traits of diffusion ask for it")]
+#[expect(
+    unsafe_code,
+    reason = "a Blob is no Send, and the traits of diffusion ask for it"
+)]
 // SAFETY: wasm32-unknown-unknown without atomics has one thread; there is no other to send to.
 unsafe impl Send for OneThread {}
 #[expect(unsafe_code, reason = "as above")]

@@ -14,8 +14,6 @@ mod engine;
 mod error;
 mod files;
 mod hooks;
-#[cfg(feature = "webgpu")]
-mod known_answers;
 mod pixels;
 mod render;
 mod request;

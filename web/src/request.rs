@@ -152,9 +152,8 @@ fn over(
     mode: Option<Mode>,
     seed: Option<u64>,
 ) -> Outcome<DetectOptions> {
-    let refused = |error: serde_json::Error| {
-        WebError::new(Code::Unsupported, format!("options: {error}"))
-    };
+    let refused =
+        |error: serde_json::Error| WebError::new(Code::Unsupported, format!("options: {error}"));
     let mut value = serde_json::to_value(options).map_err(refused)?;
     merge(&mut value, changes);
     let mut merged: DetectOptions = serde_json::from_value(value).map_err(refused)?;

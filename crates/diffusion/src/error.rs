@@ -95,6 +95,20 @@ pub enum DiffusionError {
         /// The accepted range, in words.
         expected: String,
     },
+    /// A device computes wrong numbers.
+    #[error(
+        "{operator} gives {got} at {index} where {expected} is right: this device is not to be trusted"
+    )]
+    WrongNumbers {
+        /// The operator, with its widths.
+        operator: String,
+        /// Row-major position in its output.
+        index: usize,
+        /// What the device computed.
+        got: f64,
+        /// What plain loops compute.
+        expected: f64,
+    },
     /// A tokenizer's files do not make a CLIP tokenizer.
     #[error("tokenizer: {0}")]
     Tokenizer(String),

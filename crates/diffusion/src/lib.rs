@@ -11,6 +11,7 @@ mod error;
 pub mod checkpoint;
 pub mod clip;
 pub mod inpaint;
+pub mod known_answers;
 pub mod model;
 pub mod nn;
 pub mod noise;

@@ -5,6 +5,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use anomalysd_diffusion::checkpoint::ModelParts;
+use anomalysd_diffusion::known_answers::{OperatorWidths, check};
 use burn::tensor::Device;
 use burn_wgpu::WgpuSetup;
 
@@ -14,6 +16,8 @@ use crate::error::{Code, Outcome, WebError};
 pub const NAME: &str = "webgpu";
 /// Operations collected before they are handed to the GPU.
 const TASKS: usize = 32;
+/// Rounds of known answers before a device is trusted.
+const ROUNDS: usize = 2;
 
 /// The device and what it has reported.
 pub struct Opened {
@@ -30,6 +34,19 @@ enum Report {
 }
 
 impl Opened {
+    /// Runs every operator of the model twice, at the model's own widths: the second time, whatever
+    /// was still being compiled is in use.
+    pub async fn know_answers(&self, parts: &ModelParts) -> Outcome<()> {
+        let widths = OperatorWidths::of(parts)?;
+        for _ in 0..ROUNDS {
+            check(&widths, &self.device)
+                .await
+                .map_err(|error| WebError::new(Code::Unsupported, error.to_string()))?;
+            self.check()?;
+        }
+        Ok(())
+    }
+
     /// Fails where the device reported an error or was lost.
     pub fn check(&self) -> Outcome<()> {
         let reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
