@@ -1,0 +1,9 @@
+// The other build: the same names.
+
+import { Engine as Cpu } from './cpu.js';
+
+export { default, contour, heatMap, judge, legend } from './cpu.js';
+
+export class Engine extends Cpu {
+  static device = 'webgpu';
+}
