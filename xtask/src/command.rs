@@ -1,6 +1,7 @@
 //! Running other programs: echoed, checked, with an optional time limit and retries.
 
-use std::process::{Command, Stdio};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,7 @@ pub fn display(command: &Command) -> String {
     line
 }
 
-/// Runs `command` to its end, killing it after `limit`.
+/// Runs `command` to its end, killing it and all that it started after `limit`.
 ///
 /// # Errors
 /// When it cannot be started, fails, or outlasts the limit; the sentence holds the command line.
@@ -25,6 +26,8 @@ pub fn run(command: &mut Command, limit: Duration) -> Outcome {
     println!("$ {line}");
     let mut child = command
         .stdin(Stdio::null())
+        // A group of its own: a compiler or test that hangs ends with the command that started it.
+        .process_group(0)
         .spawn()
         .map_err(|error| format!("cannot start `{line}`: {error}"))?;
     let start = Instant::now();
@@ -36,9 +39,7 @@ pub fn run(command: &mut Command, limit: Duration) -> Outcome {
             Some(status) if status.success() => return Ok(()),
             Some(status) => return Err(format!("`{line}` failed ({status})")),
             None if start.elapsed() > limit => {
-                // Both may fail only if the process ended meanwhile: then there is nothing to end.
-                drop(child.kill());
-                drop(child.wait());
+                end_group(&mut child);
                 return Err(format!(
                     "`{line}` was stopped after {} minutes",
                     limit.as_secs() / 60
@@ -49,16 +50,27 @@ pub fn run(command: &mut Command, limit: Duration) -> Outcome {
     }
 }
 
-/// Runs `command` up to three times: for whatever downloads.
+/// Ends a process and its group.
+fn end_group(child: &mut Child) {
+    // All of it may fail only if the processes ended meanwhile: then there is nothing to end.
+    let group = format!("-{}", child.id());
+    drop(Command::new("kill").args(["-KILL", "--", &group]).status());
+    drop(child.kill());
+    drop(child.wait());
+}
+
+/// Runs `command` up to three times within `limit`: for whatever downloads.
 ///
 /// # Errors
 /// The last attempt's.
 pub fn run_with_retries(mut command: impl FnMut() -> Command, limit: Duration) -> Outcome {
     let mut outcome = Ok(());
+    let start = Instant::now();
     for attempt in 1..=3u64 {
-        outcome = run(&mut command(), limit);
-        if outcome.is_ok() {
-            return Ok(());
+        let left = limit.saturating_sub(start.elapsed());
+        outcome = run(&mut command(), left);
+        if outcome.is_ok() || left.is_zero() {
+            return outcome;
         }
         println!("attempt {attempt} of 3 failed");
         sleep(Duration::from_secs(5 * attempt));
@@ -80,4 +92,34 @@ pub fn output(command: &mut Command) -> Result<String, String> {
         return Err(format!("`{line}` failed ({})", output.status));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_that_outlasts_its_limit_ends_with_all_that_it_started() {
+        let folder = tempfile::tempdir().unwrap();
+        let mark = folder.path().join("mark");
+        // The shell's own child would write the mark after the limit.
+        let script = format!("(sleep 1; touch {}) & wait", mark.display());
+        let mut command = Command::new("sh");
+        let outcome = run(command.args(["-c", &script]), Duration::from_millis(200));
+        assert!(outcome.unwrap_err().contains("was stopped"));
+        sleep(Duration::from_millis(1500));
+        assert!(!mark.exists());
+    }
+
+    #[test]
+    fn retries_share_one_limit() {
+        let start = Instant::now();
+        let sleeper = || {
+            let mut command = Command::new("sleep");
+            command.arg("30");
+            command
+        };
+        assert!(run_with_retries(sleeper, Duration::from_millis(300)).is_err());
+        assert!(start.elapsed() < Duration::from_secs(20));
+    }
 }

@@ -35,8 +35,12 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Chore {
-    /// Fetch the feature network, build, judge the sample photos, name the pictures written.
-    Demo,
+    /// Fetch the feature network, build, judge the sample photos, name the pictures written, show the page.
+    Demo {
+        /// Stop after building the page.
+        #[arg(long)]
+        no_serve: bool,
+    },
     /// Everything CI runs: format, clippy, tests, layers, wasm32, CPU against software Vulkan.
     Test {
         /// Run only the stages whose name contains this word.
@@ -61,7 +65,7 @@ enum Chore {
 fn main() -> ExitCode {
     let root = workspace_root();
     let outcome = match Arguments::parse().chore {
-        Chore::Demo => demo::run(&root),
+        Chore::Demo { no_serve } => demo::run(&root, !no_serve),
         Chore::Test { only } => test::run(&root, only.as_deref()),
         Chore::FeatureNetwork => {
             feature_network::ensure(&root, std::time::Duration::from_secs(600))

@@ -32,6 +32,14 @@ pub fn native(limit: Duration) -> Outcome {
     install(PACKAGES, limit)
 }
 
+/// Installs the browser of the tests.
+///
+/// # Errors
+/// When it is missing and cannot be installed.
+pub fn browser(limit: Duration) -> Outcome {
+    install(&[("/usr/bin/chromium", "chromium")], limit)
+}
+
 /// Installs the packages of the wasm32 build.
 ///
 /// # Errors

@@ -5,12 +5,23 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::stages::{self, Stage};
-use crate::{Outcome, command, feature_network, layers, setup, wasm};
+use crate::web::{self, Engine};
+use crate::{Outcome, command, feature_network, layers, setup};
 
 /// A cargo command on this workspace's own chores.
 fn chores(root: &Path, arguments: &[&str], limit: Duration) -> Outcome {
     let mut command = Command::new("cargo");
     command.current_dir(root.join("xtask")).args(arguments);
+    command::run(&mut command, limit)
+}
+
+/// Node's own test runner in a folder.
+fn node(root: &Path, folder: &str, arguments: &[&str], limit: Duration) -> Outcome {
+    let mut command = Command::new("node");
+    command
+        .current_dir(root.join(folder))
+        .arg("--test")
+        .args(arguments);
     command::run(&mut command, limit)
 }
 
@@ -92,9 +103,30 @@ pub fn run(root: &Path, only: Option<&str>) -> Outcome {
             )
         }),
         Stage::new("chores", 5, |limit| {
+            let lints = [
+                "clippy",
+                "--locked",
+                "--all-targets",
+                "--",
+                "-D",
+                "warnings",
+            ];
+            chores(root, &lints, limit)?;
             chores(root, &["test", "--locked"], limit)
         }),
-        Stage::new("wasm32", 15, |limit| wasm::check_within(root, limit)),
+        Stage::new("engine", 25, |limit| web::module(root, Engine::Cpu, limit)),
+        Stage::new("package", 10, |limit| {
+            web::models(root, limit)?;
+            web::javascript(root, limit)?;
+            web::site(root)?;
+            node(root, "web", &["test/"], limit)
+        }),
+        Stage::new("browser", 15, |limit| {
+            setup::browser(limit)?;
+            web::packages(&root.join("tests/browser"), limit)?;
+            // One after the other: the detections share two cores with the browser.
+            node(root, "tests/browser", &["--test-concurrency=1", "."], limit)
+        }),
     ];
     stages::run(&stages, only)
 }

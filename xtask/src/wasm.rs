@@ -1,4 +1,4 @@
-//! The wasm32 build of the libraries that run in the browser.
+//! The toolchain of the browser build.
 //!
 //! With rustup's wasm32 target where it can be had, else with Debian's compiler and its copy of the
 //! standard library's source (`-Zbuild-std`).
@@ -7,36 +7,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::{Outcome, command, setup};
+use crate::setup;
 
 const TARGET: &str = "wasm32-unknown-unknown";
-/// The libraries of the browser build.
-const PACKAGES: &[&str] = &[
-    "anomalysd-imaging",
-    "anomalysd-diffusion",
-    "anomalysd-detect",
-];
-
-/// Compiles the browser's libraries for wasm32, without linking.
-///
-/// # Errors
-/// When no toolchain can be had or a library does not compile.
-pub fn check(root: &Path) -> Outcome {
-    check_within(root, Duration::from_secs(20 * 60))
-}
-
-/// [`check`] with a time limit.
-///
-/// # Errors
-/// As [`check`], and past the limit.
-pub fn check_within(root: &Path, limit: Duration) -> Outcome {
-    let mut cargo = cargo(root, "check", limit)?;
-    for package in PACKAGES {
-        cargo.args(["--package", package]);
-    }
-    command::run(&mut cargo, limit)
-}
-
 /// A cargo command for the wasm32 target, by the first toolchain that works.
 ///
 /// # Errors

@@ -102,17 +102,25 @@ pub fn models(root: &Path, limit: Duration) -> Outcome {
 /// # Errors
 /// No node, no connection, types that do not fit.
 pub fn javascript(root: &Path, limit: Duration) -> Outcome {
-    setup::node(limit)?;
     let folder = root.join("web");
+    packages(&folder, limit)?;
+    let mut node = Command::new("node");
+    command::run(node.current_dir(&folder).arg("build.mjs"), limit)
+}
+
+/// What the `package-lock.json` of a folder names.
+///
+/// # Errors
+/// No node, no connection.
+pub fn packages(folder: &Path, limit: Duration) -> Outcome {
+    setup::node(limit)?;
     let npm = || {
         let mut npm = Command::new("npm");
-        npm.current_dir(&folder)
+        npm.current_dir(folder)
             .args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
         npm
     };
-    command::run_with_retries(npm, limit)?;
-    let mut node = Command::new("node");
-    command::run(node.current_dir(&folder).arg("build.mjs"), limit)
+    command::run_with_retries(npm, limit)
 }
 
 /// Pages, package and sample photos, as `web/site`.

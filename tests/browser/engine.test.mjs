@@ -1,0 +1,160 @@
+// The engine in a real browser, on the CPU build: the same numbers as the command, both ways, and what may go wrong.
+
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { browser, difference, open, readMap, root, run, scratch, serve } from './support.mjs';
+
+const samples = join(root, 'samples/metal_nut');
+const good = [0, 1].map((n) => join(samples, `good/${n}.jpg`));
+const suspect = join(samples, 'suspect/stain.jpg');
+/** Small, so that a fit takes seconds on one thread. */
+const SIZE = 128;
+
+let server;
+let chromium;
+let site;
+
+before(async () => {
+  server = await serve();
+  chromium = await browser();
+  site = server.url;
+});
+
+after(async () => {
+  await chromium?.close();
+  server?.stop();
+});
+
+/** A page with an engine at `window.engine`, and a photo's bytes by its address. */
+async function engine(context) {
+  const opened = await open(context, `${site}embed/plain.html`);
+  await opened.page.evaluate(async () => {
+    const { AnomalySD } = await import('/anomalysd/index.js');
+    window.photo = async (url) => (await fetch(url)).blob();
+    window.engine = await AnomalySD.load({ device: 'cpu' });
+  });
+  return opened;
+}
+
+const urls = {
+  good: [0, 1].map((n) => `/samples/metal_nut/good/${n}.jpg`),
+  suspect: '/samples/metal_nut/suspect/stain.jpg',
+};
+
+test('a profile of the command gives the same score and map in the page', async () => {
+  const folder = scratch();
+  const profile = join(folder, 'nut.profile.safetensors');
+  run('fit', join(samples, 'good'), '--class', 'metal nut', '--out', profile, '--device', 'cpu');
+  run('detect', suspect, '--profile', profile, '--device', 'cpu', '--out', folder);
+  const expected = JSON.parse(readFileSync(join(folder, 'stain/result.json'), 'utf8'));
+  const map = readMap(join(folder, 'stain/map.png'), expected.map.max);
+
+  const context = await chromium.newContext();
+  const { page, heard } = await engine(context);
+  const got = await page.evaluate(
+    async ({ bytes, suspect }) => {
+      const profile = await window.engine.openProfile(new Uint8Array(bytes));
+      const began = performance.now();
+      const stages = new Set();
+      const result = await window.engine.detect(await window.photo(suspect), {
+        profile,
+        onProgress: ({ stage }) => stages.add(stage),
+      });
+      return {
+        seconds: (performance.now() - began) / 1000,
+        json: result.toJSON(),
+        map: [...result.map],
+        repaired: [result.repaired.width, result.repaired.height],
+        stages: [...stages],
+        heap: window.engine.info.heapBytes,
+      };
+    },
+    { bytes: [...readFileSync(profile)], suspect: urls.suspect },
+  );
+  assert.ok(
+    Math.abs(got.json.score - expected.score) <= 1e-3 * expected.score,
+    `score ${got.json.score}, command ${expected.score}`,
+  );
+  assert.equal(got.json.verdict, expected.verdict);
+  assert.deepEqual([got.json.map.width, got.json.map.height], [map.width, map.height]);
+  const worst = difference(got.map, map.values);
+  assert.ok(worst <= 1e-2, `map differs by ${worst}`);
+  assert.deepEqual(got.repaired, [map.width, map.height]);
+  assert.ok(got.stages.includes('denoise') && got.stages.includes('prototypes'), `${got.stages}`);
+  assert.ok(got.seconds <= 20, `the first detection took ${got.seconds.toFixed(1)} s`);
+  assert.ok(got.heap <= 256 * 2 ** 20, `the module holds ${got.heap} bytes`);
+  assert.deepEqual(heard, []);
+  console.log(`first detection ${got.seconds.toFixed(1)} s, heap ${(got.heap / 2 ** 20).toFixed(0)} MiB, map within ${worst}`);
+  await context.close();
+});
+
+test('a profile fitted in the page judges the same in the command', async () => {
+  const context = await chromium.newContext();
+  const { page } = await engine(context);
+  const got = await page.evaluate(
+    async ({ good, suspect, size }) => {
+      const photos = await Promise.all(good.map(window.photo));
+      const profile = await window.engine.fit({ good: photos, className: 'metal nut', options: { size } });
+      const result = await window.engine.detect(await window.photo(suspect), { profile });
+      return { bytes: [...profile.bytes], info: profile.info, json: result.toJSON() };
+    },
+    { ...urls, size: SIZE },
+  );
+  assert.match(got.info.classes[0].support, /2 good photos/);
+  const profile = join(scratch(), 'page.profile.safetensors');
+  writeFileSync(profile, Uint8Array.from(got.bytes));
+  const [own] = JSON.parse(run('detect', suspect, '--profile', profile, '--device', 'cpu', '--format', 'json'));
+  assert.ok(Math.abs(own.score - got.json.score) <= 1e-3 * own.score, `command ${own.score}, page ${got.json.score}`);
+  assert.equal(own.threshold, got.json.threshold);
+  assert.equal(own.profile.sha256, got.json.profile.sha256);
+  await context.close();
+});
+
+test('an abort is heard within a step, and the engine goes on', async () => {
+  const context = await chromium.newContext();
+  const { page } = await engine(context);
+  const got = await page.evaluate(
+    async ({ good, size }) => {
+      const photos = await Promise.all(good.map(window.photo));
+      const abort = new AbortController();
+      let asked = 0;
+      const onProgress = ({ stage }) => {
+        if (stage !== 'denoise' || asked > 0) return;
+        asked = performance.now();
+        abort.abort();
+      };
+      const options = { size };
+      const fit = window.engine.fit({ good: photos, options, onProgress, signal: abort.signal });
+      const code = await fit.then(
+        () => 'not aborted',
+        (error) => error.code,
+      );
+      const waited = performance.now() - asked;
+      const again = await window.engine.fit({ good: photos.slice(0, 1), options: { size: 64 } });
+      return { code, waited, classes: again.info.classes.length };
+    },
+    { good: urls.good, size: 256 },
+  );
+  assert.equal(got.code, 'aborted');
+  assert.equal(got.classes, 1);
+  assert.ok(got.waited < 3000, `the abort took ${got.waited} ms`);
+  await context.close();
+});
+
+test('a damaged photo is one clear error', async () => {
+  const context = await chromium.newContext();
+  const { page } = await engine(context);
+  const errors = await page.evaluate(async () => {
+    const fit = (bytes) =>
+      window.engine.fit({ good: [new Blob([bytes])] }).then(
+        () => null,
+        ({ name, code, message }) => ({ name, code, message }),
+      );
+    return [await fit(new Uint8Array([1, 2, 3])), await fit('\0\0\0\x18ftypheic\0\0\0\0heic')];
+  });
+  for (const error of errors) assert.equal(error.code, 'bad-image');
+  assert.match(errors[1].message, /HEIC/);
+  await context.close();
+});
