@@ -1,8 +1,9 @@
 //! What each command does when all is well.
 
+use anomalysd_imaging::{Photo, resize_lanczos};
 use serde_json::Value;
 
-use crate::support::{QUICK, SMALL, command, joined, place, run};
+use crate::support::{QUICK, SMALL, command, joined, photo, place, run, save};
 
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
@@ -297,6 +298,50 @@ fn the_embedded_model_is_exported_inspected_and_judges_as_a_bundle() {
     let (own, bundle) = (judge(&[]), judge(&["--model", "bundle"]));
     assert_eq!(own["score"], bundle["score"]);
     assert_eq!(own["model"]["sha256"], bundle["model"]["sha256"]);
+}
+
+#[test]
+fn inpaint_repaints_with_the_embedded_model_and_pastes_nothing_back() {
+    let place = place();
+    let hidden = |x: usize, y: usize| (32..64).contains(&x) && (24..56).contains(&y);
+    save(
+        &place.path().join("mask.png"),
+        &Photo::from_fn(96, 96, |x, y| [f32::from(u8::from(hidden(x, y))); 3]),
+    );
+    let arguments = [
+        "inpaint",
+        "suspect/fine.png",
+        "--mask",
+        "mask.png",
+        "--out",
+        "painted.png",
+    ];
+    run(place.path(), &arguments).ok();
+    let read = |name: &str| photo(&place.path().join(name));
+    let painted = read("painted.png");
+    assert_eq!((painted.width, painted.height), (256, 256));
+    let original = resize_lanczos(&read("suspect/fine.png"), 256, 256);
+    // Beyond a latent cell of the mask the photo is seen: what stands there is its latents, decoded.
+    let (mut squares, mut count, mut equal) = (0.0, 0, 0);
+    for y in 0..256 {
+        for x in 0..256 {
+            if (72..184).contains(&x) && (50..164).contains(&y) {
+                continue;
+            }
+            for (a, b) in painted.pixel(x, y).into_iter().zip(original.pixel(x, y)) {
+                squares += f64::from(a - b).powi(2);
+                equal += usize::from((a - b).abs() < 0.5 / 255.0);
+                count += 1;
+            }
+        }
+    }
+    let psnr = -10.0 * (squares / count as f64).log10();
+    let share = equal as f64 / count as f64;
+    assert!(
+        psnr > 18.0,
+        "the visible part is another photo: {psnr:.1} dB"
+    );
+    assert!(share < 0.9, "the photo was pasted back: {share:.3}");
 }
 
 #[test]
