@@ -38,6 +38,81 @@ fn a_damaged_photo_is_named_and_the_others_of_the_batch_go_on() {
 }
 
 #[test]
+fn photos_of_formats_that_are_not_read_are_said_and_the_others_of_the_folder_go_on() {
+    let place = place();
+    let formats: [(&str, &[u8], &str); 7] = [
+        (
+            "a.heic",
+            b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic",
+            "HEIC",
+        ),
+        (
+            "b.HEIF",
+            b"\x00\x00\x00\x18ftypmif1\x00\x00\x00\x00mif1heic",
+            "HEIC",
+        ),
+        (
+            "c.avif",
+            b"\x00\x00\x00\x1cftypavif\x00\x00\x00\x00avifmif1miaf",
+            "AVIF",
+        ),
+        ("d.tif", b"II*\x00\x08\x00\x00\x00", "TIFF"),
+        ("e.tiff", b"MM\x00*\x00\x00\x00\x08", "TIFF"),
+        ("f.bmp", b"BM\x36\x00\x00\x00", "BMP"),
+        ("g.gif", b"GIF89a\x01\x00\x01\x00", "GIF"),
+    ];
+    for (name, bytes, _) in formats {
+        std::fs::write(place.path().join("suspect").join(name), bytes).unwrap();
+    }
+    let done = detect(place.path(), &["suspect", "--format", "jsonl"]);
+    done.refused(&["7 of 9 photos"]);
+    for (name, _, format) in formats {
+        let said = format!("{name}: {format} photos are not read: save it as PNG, JPEG or WebP");
+        assert!(done.err.contains(&said), "no `{said}` in: {}", done.err);
+    }
+    assert_eq!(done.out.lines().count(), 2, "{}", done.out);
+    // A good photo that cannot be read is not left out: the fit would be another.
+    std::fs::write(place.path().join("good/3.heic"), formats[0].1).unwrap();
+    detect(place.path(), &["suspect/fine.png"]).refused(&["3.heic", "HEIC"]);
+}
+
+#[test]
+fn what_is_no_folder_or_leads_nowhere_is_named() {
+    let place = place();
+    let fine = "suspect/fine.png";
+    let refused = |arguments: &[&str], words: &[&str]| {
+        run(place.path(), &joined(&[arguments, &QUICK])).refused(words);
+    };
+    // A file where a folder is expected.
+    refused(&["fit", fine, "--out", "x"], &[fine]);
+    refused(&["eval", fine, "--out", "e"], &[fine]);
+    refused(&["detect", fine, "--good", "good", "--out", fine], &[fine]);
+    refused(
+        &["detect", fine, "--good", "good", "--explain", fine],
+        &[fine],
+    );
+    run(
+        place.path(),
+        &["pretrain", "--photos", fine, "--out", "run"],
+    )
+    .refused(&[fine]);
+    run(place.path(), &["inspect", "good/0.png"]).refused(&["good/0.png"]);
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("loop", place.path().join("loop")).unwrap();
+        std::os::unix::fs::symlink("9.png", place.path().join("good/9.png")).unwrap();
+        refused(&["detect", fine, "--good", "loop"], &["loop"]);
+        refused(
+            &["detect", "loop", "--good", "good/0.png"],
+            &["loop", "1 of 1"],
+        );
+        refused(&["fit", "loop", "--out", "x"], &["loop"]);
+        refused(&["eval", "loop", "--out", "e"], &["loop"]);
+        refused(&["fit", "good", "--out", "x"], &["good/9.png"]);
+    }
+}
+
+#[test]
 fn huge_tiny_and_missing_photos() {
     let place = place();
     // A PNG that says 20,000×20,000 and ends: refused by its header, before anything is allocated.
