@@ -157,6 +157,27 @@ fn a_profile_is_read_back_as_it_was_and_the_same_one_gives_the_same_bytes() {
 }
 
 #[test]
+fn a_coreset_of_as_many_prototypes_as_there_are_places_is_stored() {
+    let mut profile = profile();
+    let class = &mut profile.classes[0];
+    let turned: Vec<Descriptors> = class
+        .good
+        .iter()
+        .flat_map(|photo| {
+            let mut turned = photo.clone();
+            turned.data.iter_mut().for_each(|value| *value += 4.0);
+            [photo.clone(), turned]
+        })
+        .collect();
+    let places = class.prototypes.bank.count();
+    class.pose.turns = vec![Turn::Around];
+    class.prototypes.bank = Bank::new(&turned.iter().collect::<Vec<_>>()).reduced(places);
+    assert_eq!(class.prototypes.bank.count(), places);
+    let read = Profile::from_bytes(profile.to_bytes().unwrap()).unwrap();
+    assert_eq!(read.classes[0].prototypes, profile.classes[0].prototypes);
+}
+
+#[test]
 fn other_weights_and_unknown_classes_are_refused_by_name() {
     let profile = profile();
     let features = profile.features.clone();
