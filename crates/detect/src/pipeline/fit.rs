@@ -11,7 +11,7 @@ use crate::DetectError;
 use crate::control::Control;
 use crate::features::FeatureNetwork;
 use crate::options::ScoreOptions;
-use crate::profile::round_to_half;
+use crate::profile::{MOST_PHOTOS, round_to_half};
 use crate::prompts::Prompts;
 use crate::prototypes::{Descriptors, Pose, Prototypes, grid_of};
 use crate::repaint::{Contexts, Latents, Repair};
@@ -50,7 +50,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
     /// against its own views.
     ///
     /// # Errors
-    /// No photo; the networks' own.
+    /// No photo, or more than a profile holds; the networks' own.
     pub async fn fit(
         &self,
         prompts: &Prompts,
@@ -59,6 +59,12 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
     ) -> Result<ClassModel, DetectError> {
         if good.is_empty() {
             return Err(DetectError::NoGoodPhotos);
+        }
+        if good.len() > MOST_PHOTOS {
+            return Err(DetectError::TooManyGoodPhotos {
+                got: good.len(),
+                most: MOST_PHOTOS,
+            });
         }
         let good: Vec<Photo> = good.iter().map(|photo| self.resized(photo)).collect();
         let single = good.len() == 1;
@@ -102,7 +108,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
                 .collect();
             self.pose(&good).await?
         };
-        let shown: Vec<&Descriptors> = turned.iter().flatten().collect();
+        let shown: Vec<&[Descriptors]> = turned.iter().map(Vec::as_slice).collect();
         let prototypes = Prototypes::fit(&shown, pose.aligned, &self.options.features);
         let latents: Vec<Latents> = subjects
             .iter()
@@ -201,9 +207,9 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
                 .filter(others)
                 .map(|i| &subjects[i].descriptors)
                 .collect();
-            let shown: Vec<&Descriptors> = (0..turned.len())
+            let shown: Vec<&[Descriptors]> = (0..turned.len())
                 .filter(others)
-                .flat_map(|i| &turned[i])
+                .map(|i| turned[i].as_slice())
                 .collect();
             let prototypes = Prototypes::fit(&shown, aligned, &self.options.features);
             let latents: Vec<Latents> = (0..latents.len())

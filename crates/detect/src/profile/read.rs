@@ -5,19 +5,15 @@ use std::collections::BTreeSet;
 
 use anomalysd_diffusion::weights::{HostTensor, SafetensorsSource, TensorSource};
 
-use super::{ClassHeader, Header, METADATA_KEY, Profile, SCHEMA};
+use super::{ClassHeader, Header, METADATA_KEY, MOST_PHOTOS, Profile, SCHEMA};
 use crate::DetectError;
 use crate::options::FeatureOptions;
 use crate::pipeline::ClassModel;
-use crate::prototypes::{Bank, Descriptors, Prototypes, Subspace, Turn};
+use crate::prototypes::{Bank, Descriptors, MOST_PROTOTYPES, Prototypes, Subspace, Turn, located};
 use crate::repaint::{Contexts, Latents};
 
-/// Prototypes that no profile exceeds, whatever its own options say.
-const MOST_PROTOTYPES: usize = 1 << 16;
 /// Numbers per descriptor that no feature network exceeds.
 const MOST_DIMENSIONS: usize = 1 << 14;
-/// Good photos of a class that no profile exceeds.
-const MOST_PHOTOS: usize = 1 << 12;
 
 fn refuse<T>(reason: impl Into<String>) -> Result<T, DetectError> {
     Err(DetectError::Profile {
@@ -76,12 +72,6 @@ impl Profile {
                 reason: error.to_string(),
             })?;
         header.options.validate()?;
-        if header.options.features.bank_capacity > MOST_PROTOTYPES {
-            return refuse(format!(
-                "its capacity of {} prototypes is beyond {MOST_PROTOTYPES}",
-                header.options.features.bank_capacity
-            ));
-        }
         let tensors = Tensors {
             unused: RefCell::new(source.names().into_iter().collect()),
             source,
@@ -172,7 +162,7 @@ fn read_class(
             dim,
             vectors: vectors(&name("bank"))?,
             grids: if header.pose.aligned {
-                grids_with_turns(&header)
+                grids_of_bank(&header)
             } else {
                 Vec::new()
             },
@@ -278,16 +268,25 @@ fn read_class(
     })
 }
 
-/// Grids of the good photos, each followed by those of its allowed turns, as `fit` fills the bank.
-fn grids_with_turns(header: &ClassHeader) -> Vec<(usize, usize)> {
-    let turned = |(width, height)| {
+/// Grids of the photos that the bank of an aligned class holds, each followed by those of its allowed
+/// turns, as `fit` fills it.
+fn grids_of_bank(header: &ClassHeader) -> Vec<(usize, usize)> {
+    let views = 1 + header.pose.turns.len();
+    let count = |&(width, height): &(usize, usize)| width.saturating_mul(height);
+    let places: Vec<usize> = header
+        .grids
+        .iter()
+        .map(|grid| count(grid).saturating_mul(views))
+        .collect();
+    let turned = |index: usize| {
+        let (width, height) = header.grids[index];
         let views = header.pose.turns.iter().map(move |turn| match turn {
             Turn::Right | Turn::Left => (height, width),
             Turn::Around | Turn::Mirror | Turn::UpsideDown => (width, height),
         });
         std::iter::once((width, height)).chain(views)
     };
-    header.grids.iter().copied().flat_map(turned).collect()
+    located(&places).into_iter().flat_map(turned).collect()
 }
 
 /// The numbers of the JSON: finite, not negative, scores ascending.
