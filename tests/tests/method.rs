@@ -4,7 +4,7 @@
 use anomalysd_dataset::synth::{DefectKind, Family, Product};
 use anomalysd_detect::control::Control;
 use anomalysd_detect::cost::flops_of_detection;
-use anomalysd_detect::features::VaeFeatures;
+use anomalysd_detect::features::{FeatureNetwork, VaeFeatures};
 use anomalysd_detect::masks::{Frame, MaskPlan, Pass};
 use anomalysd_detect::options::{DetectOptions, Mode};
 use anomalysd_detect::pipeline::{Detection, Detector};
@@ -196,4 +196,41 @@ fn a_fast_detection_costs_at_most_200_gflop() {
     println!("{flops:?}: {:.1} GFLOP", flops.total() / 1e9);
     assert!(flops.total() <= 200e9, "{:.1} GFLOP", flops.total() / 1e9);
     assert!(flops.denoise > 1e9 && flops.encode > 1e9 && flops.decode > 1e9);
+}
+
+#[test]
+fn features_of_the_encoder_lie_where_the_photo_has_them() {
+    let model = InpaintModel::embedded(&Device::flex()).unwrap();
+    let network = VaeFeatures::new(&model);
+    for (width, height) in [(33, 41), (41, 33), (64, 72)] {
+        let plain = Photo::from_fn(width, height, |_, _| [0.5; 3]);
+        // At the centre of the last cell.
+        let centre = |side: usize| (side - side % 8 - 4) * side / (side - side % 8);
+        let (x, y) = (centre(width), centre(height));
+        let spotted = Photo::from_fn(width, height, |u, v| {
+            [f32::from(u8::from(u.abs_diff(x) > 2 || v.abs_diff(y) > 2)) * 0.5; 3]
+        });
+        let layer = |photo: &Photo| {
+            let mut found = pollster::block_on(network.extract(photo)).unwrap();
+            found.layers.remove(0)
+        };
+        let (a, b) = (layer(&plain), layer(&spotted));
+        let cells = a.width * a.height;
+        let difference = |cell: usize| -> f32 {
+            let of = |channel: usize| {
+                (a.data[channel * cells + cell] - b.data[channel * cells + cell]).powi(2)
+            };
+            (0..a.channels).map(of).sum()
+        };
+        let most = (0..cells).max_by(|&a, &b| difference(a).total_cmp(&difference(b)));
+        let place = |cell: usize, cells: usize, side: usize| {
+            (cell as f32 + 0.5) * side as f32 / cells as f32
+        };
+        let (u, v) = (most.unwrap() % a.width, most.unwrap() / a.width);
+        let (u, v) = (place(u, a.width, width), place(v, a.height, height));
+        assert!(
+            (u - x as f32).abs() <= 2.0 && (v - y as f32).abs() <= 2.0,
+            "{width}x{height}: at {u}, {v} instead of {x}, {y}"
+        );
+    }
 }
