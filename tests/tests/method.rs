@@ -1,13 +1,16 @@
 //! The method with the model that is compiled in: properties 7 and 10 of the method's list, and what
 //! a detection may cost.
 
+use std::cell::Cell;
+
 use anomalysd_dataset::synth::{DefectKind, Family, Product};
-use anomalysd_detect::control::Control;
+use anomalysd_detect::DetectError;
+use anomalysd_detect::control::{Control, Stage};
 use anomalysd_detect::cost::flops_of_detection;
 use anomalysd_detect::features::{FeatureNetwork, VaeFeatures};
 use anomalysd_detect::masks::{Frame, MaskPlan, Pass};
 use anomalysd_detect::options::{DetectOptions, Mode};
-use anomalysd_detect::pipeline::{Detection, Detector};
+use anomalysd_detect::pipeline::{ClassModel, Detection, Detector};
 use anomalysd_detect::prompts::Prompts;
 use anomalysd_detect::repaint::{DiffusionRepair, PaintRequest, Prompt, Repair};
 use anomalysd_diffusion::model::InpaintModel;
@@ -46,6 +49,16 @@ fn small() -> DetectOptions {
     };
     options.masks.scales = Some(vec![2, 4]);
     options
+}
+
+/// A class fitted at 128 pixels with features of the model's own encoder, and what follows of it.
+fn with_fitted(work: impl FnOnce(&Detector<'_, DiffusionRepair<'_>, VaeFeatures<'_>>, ClassModel)) {
+    let model = InpaintModel::embedded(&Device::flex()).unwrap();
+    let (repair, features) = (DiffusionRepair::new(&model), VaeFeatures::new(&model));
+    let detector = Detector::new(Some(&repair), &features, small()).unwrap();
+    let prompts = Prompts::named("pill");
+    let class = pollster::block_on(detector.fit(&prompts, &product().0, &Control::default()));
+    work(&detector, class.unwrap());
 }
 
 fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
@@ -94,6 +107,37 @@ fn the_gpu_judges_as_the_cpu() {
     assert!(found <= 1e-2, "{found}");
     let relative = (cpu.score - gpu.score).abs() / cpu.score;
     assert!(relative <= 1e-3, "{} {}", cpu.score, gpu.score);
+}
+
+#[test]
+fn a_prepared_class_judges_as_a_fresh_one_and_is_made_ready_once() {
+    with_fitted(|detector, class| {
+        let photos = [product().1, product().0.remove(1)];
+        // A clock that goes one further whenever it is looked at.
+        let (clock, reports) = (Cell::new(0.0), Cell::new(0));
+        let control = Control {
+            progress: &|progress| {
+                reports.set(reports.get() + usize::from(progress.stage == Stage::Class))
+            },
+            now_ms: &|| clock.replace(clock.get() + 1.0),
+            ..Control::default()
+        };
+        let prepared = pollster::block_on(detector.prepare(&class, &control)).unwrap();
+        let mut of_class = Vec::new();
+        for photo in &photos {
+            let judged =
+                pollster::block_on(detector.detect_prepared(&prepared, photo, &control)).unwrap();
+            let fresh = pollster::block_on(detector.detect(&class, photo, &Control::default()));
+            let fresh = fresh.unwrap();
+            let bits = |map: &[f32]| map.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+            assert_eq!(bits(&judged.scored.map.data), bits(&fresh.scored.map.data));
+            assert_eq!(judged.score.to_bits(), fresh.score.to_bits());
+            assert_eq!(judged.repaired, fresh.repaired);
+            of_class.push(judged.timings.get(&Stage::Class).copied());
+        }
+        // Contexts, and the good photos' pass for either prompt; nothing for the second photo.
+        assert_eq!((of_class, reports.get()), (vec![Some(3.0), None], 3));
+    });
 }
 
 /// Paints one pass of a photo at a noise strength.

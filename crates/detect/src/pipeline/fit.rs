@@ -8,7 +8,7 @@ use super::subject::Subject;
 use super::timings::Meter;
 use super::{Detector, views};
 use crate::DetectError;
-use crate::control::Control;
+use crate::control::{Control, Stage};
 use crate::features::FeatureNetwork;
 use crate::options::ScoreOptions;
 use crate::profile::{MOST_PHOTOS, round_to_half};
@@ -84,6 +84,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         let contexts = match self.repair {
             Some(repair) => {
                 let contexts = repair.contexts(&prompts.both(), &prompts.detail()).await?;
+                meter.tick(Stage::Class, 0).await?;
                 Some(rounded(contexts))
             }
             None => None,
@@ -119,10 +120,11 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
             for view in views {
                 opened.push(self.open(view, false, &meter).await?);
             }
+            let ready = self.ready(contexts.as_ref(), &latents, &meter).await?;
             let context = Context {
                 prototypes: &prototypes,
                 good: all.clone(),
-                class: self.ready(contexts.as_ref(), &latents).await?,
+                class: ready.as_ref(),
                 guide: Guide::Forced,
             };
             let mut measurements = Vec::with_capacity(opened.len());
@@ -216,10 +218,11 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
                 .filter(others)
                 .map(|i| latents[i].clone())
                 .collect();
+            let ready = self.ready(contexts, &latents, meter).await?;
             let context = Context {
                 prototypes: &prototypes,
                 good,
-                class: self.ready(contexts, &latents).await?,
+                class: ready.as_ref(),
                 guide: Guide::Forced,
             };
             measurements.push(self.measure(subject, &context, meter).await?);

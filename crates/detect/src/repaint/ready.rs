@@ -36,6 +36,14 @@ pub struct ReadyClass {
     states: RefCell<BTreeMap<(Prompt, usize), Rc<ReferenceStates>>>,
 }
 
+/// At which timestep the good photos pass through the U-Net for a step at `timestep`.
+fn reference_timestep(model: &InpaintModel, timestep: usize) -> usize {
+    match model.config.reference_time {
+        ReferenceTime::Same => timestep,
+        ReferenceTime::Zero => 0,
+    }
+}
+
 impl ReadyClass {
     pub(super) fn new(
         contexts: &Contexts,
@@ -98,7 +106,15 @@ impl ReadyClass {
         }
     }
 
-    /// Keys and values of the good photos at a timestep; `None` without good photos.
+    /// Whether the good photos have yet to pass through the U-Net before
+    /// [`Self::references`] can answer.
+    pub(super) fn lacks(&self, model: &InpaintModel, prompt: Prompt, timestep: usize) -> bool {
+        let key = (prompt, reference_timestep(model, timestep));
+        !self.good.is_empty() && !self.states.borrow().contains_key(&key)
+    }
+
+    /// Keys and values of the good photos at a timestep, computed where they are needed first;
+    /// `None` without good photos.
     pub(super) fn references(
         &self,
         model: &InpaintModel,
@@ -108,11 +124,11 @@ impl ReadyClass {
         let Some(first) = self.good.first() else {
             return Ok(None);
         };
-        let same = model.config.reference_time == ReferenceTime::Same;
-        let timestep = if same { timestep } else { 0 };
+        let timestep = reference_timestep(model, timestep);
         if let Some(states) = self.states.borrow().get(&(prompt, timestep)) {
             return Ok(Some(Rc::clone(states)));
         }
+        let same = model.config.reference_time == ReferenceTime::Same;
         let shape = [first.channels, first.height, first.width];
         let states = Rc::new(self.compute(model, prompt, timestep, same, shape)?);
         self.states
