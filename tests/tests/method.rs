@@ -231,6 +231,69 @@ fn no_noise_gives_the_round_trip_and_full_noise_forgets_what_was_hidden() {
     assert!(in_cores(&a, &b) > 0.01);
 }
 
+#[test]
+fn a_profile_whose_numbers_do_not_fit_the_model_is_refused_in_words() {
+    with_fitted(|detector, class| {
+        let refused = |change: &dyn Fn(&mut ClassModel), words: &str| {
+            let mut changed = class.clone();
+            change(&mut changed);
+            let control = Control::default();
+            let judged = pollster::block_on(detector.detect(&changed, &product().1, &control));
+            let error = judged.err().unwrap();
+            assert!(matches!(error, DetectError::Profile { .. }), "{error:?}");
+            assert!(error.to_string().contains(words), "{error}");
+        };
+        refused(
+            &|class| {
+                let contexts = class.contexts.as_mut().unwrap();
+                contexts.width -= 1;
+                for values in [
+                    &mut contexts.both,
+                    &mut contexts.detail,
+                    &mut contexts.empty,
+                ] {
+                    values.truncate(contexts.tokens * contexts.width);
+                }
+            },
+            "text contexts",
+        );
+        refused(
+            &|class| class.contexts.as_mut().unwrap().detail.truncate(7),
+            "text contexts",
+        );
+        refused(
+            &|class| {
+                // The photos agree with each other, but not with the model.
+                for latents in &mut class.latents {
+                    latents.channels -= 1;
+                    latents
+                        .data
+                        .truncate(latents.channels * latents.height * latents.width);
+                }
+            },
+            "channels",
+        );
+        refused(
+            &|class| {
+                let latents = &mut class.latents[1];
+                (latents.height, latents.width) = (1, 4000);
+                latents.data = vec![0.0; latents.channels * 4000];
+            },
+            "cells a side",
+        );
+        refused(
+            &|class| {
+                let bank = &mut class.prototypes.bank;
+                bank.dim -= 1;
+                bank.vectors.truncate(100 * bank.dim);
+                bank.grids.clear();
+                class.prototypes.radius = None;
+            },
+            "descriptors",
+        );
+    });
+}
+
 /// One fast detection at 256×256 with `mini` and four good photos.
 #[test]
 fn a_fast_detection_costs_at_most_200_gflop() {

@@ -111,7 +111,8 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
     /// What belongs to the class is in the timings of the photo that first needs it.
     ///
     /// # Errors
-    /// The networks' own; a stop by the caller.
+    /// The networks' own; descriptors of another length than this feature network's; a stop by the
+    /// caller.
     pub async fn detect_prepared(
         &self,
         class: &PreparedClass<'_, R>,
@@ -135,6 +136,14 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         meter.expect(self.work(photo.width, photo.height));
         let subject = self.open(photo, false, meter).await?;
         let model = class.model;
+        let (own, given) = (subject.descriptors.dim, model.prototypes.bank.dim);
+        if own != given {
+            return Err(DetectError::Profile {
+                reason: format!(
+                    "its descriptors have {given} numbers, the feature network's {own}"
+                ),
+            });
+        }
         let context = Context {
             prototypes: &model.prototypes,
             good: model.good.iter().collect(),

@@ -75,7 +75,13 @@ impl Repair for Oracle {
     }
 
     async fn contexts(&self, _both: &str, _detail: &str) -> Result<Contexts, DetectError> {
-        Ok(Contexts::default())
+        Ok(Contexts {
+            tokens: 1,
+            width: 1,
+            both: vec![0.0],
+            detail: vec![0.0],
+            empty: vec![0.0],
+        })
     }
 
     async fn latents(&self, _scene: &Photo) -> Result<Latents, DetectError> {
@@ -264,7 +270,7 @@ fn a_loaded_profile_judges_bit_for_bit_as_the_fit_that_made_it() {
         fingerprint: "colours".into(),
     };
     let profile = Profile {
-        model: None,
+        model: Some(weights.clone()),
         features: weights,
         options: detector.options().clone(),
         classes: vec![class.clone()],

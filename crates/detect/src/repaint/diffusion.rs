@@ -224,7 +224,7 @@ impl Repair for DiffusionRepair<'_> {
         contexts: &Contexts,
         good: &[Latents],
     ) -> Result<ReadyClass, DetectError> {
-        ReadyClass::new(contexts, good, &self.model.device)
+        ReadyClass::new(contexts, good, self.model)
     }
 
     async fn open(&self, photo: &Photo) -> Result<Scene, DetectError> {
