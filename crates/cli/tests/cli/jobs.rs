@@ -54,6 +54,9 @@ fn the_whole_method_judges_photos_the_same_whatever_the_threads() {
         }
         assert_eq!(result["score"], two[index]["score"]);
     }
+    // What belongs to the class is made ready once.
+    let text = |index: usize| results[index]["timings_ms"]["text"].as_f64().unwrap();
+    assert!(text(0) > 0.0 && text(1) == 0.0, "{} {}", text(0), text(1));
     assert!(
         results[1]["score"].as_f64() > results[0]["score"].as_f64(),
         "the stained one scores higher"
