@@ -23,6 +23,9 @@ const UNNAMED: &str = "object";
 
 /// Judges every photo; one that cannot be read does not stop the others.
 pub fn run(args: &DetectArgs, quiet: bool) -> Outcome {
+    for folder in [&args.out, &args.explain].into_iter().flatten() {
+        output::check_folder(folder)?;
+    }
     let images = photos::listed(&args.images)?;
     let good = photos::listed(&args.good)?;
     let prompts = PromptList::read(args.prompts.as_deref())?;

@@ -52,6 +52,7 @@ struct Bench<'a> {
 
 /// Measures, and writes metrics.json, scores.csv and report.html.
 pub fn run(args: &EvalArgs, quiet: bool) -> Outcome {
+    output::check_folder(&args.out)?;
     let dataset = Dataset::read(&args.data)?;
     let prompts = PromptList::read(args.prompts.as_deref())?;
     let classes = chosen_classes(&dataset, args)?;
