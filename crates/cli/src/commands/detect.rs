@@ -191,6 +191,10 @@ impl Judge<'_> {
             };
             explain::write(&folder, &result, &detection)?;
         }
+        // A result that names no file of the map carries its values.
+        if self.args.out.is_none() && matches!(self.args.format, Format::Json | Format::Jsonl) {
+            result.map.data = Some(pictures::base64(&detection.scored.map));
+        }
         Ok(result)
     }
 }

@@ -1,9 +1,15 @@
 //! What each command does when all is well.
 
-use anomalysd_imaging::{Photo, resize_lanczos};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+use anomalysd_detect::profile::Profile;
+use anomalysd_imaging::{DecodeLimits, Photo, decode, resize_lanczos};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use crate::support::{QUICK, SMALL, command, joined, photo, place, run, save};
+use crate::support::{QUICK, Run, SMALL, command, joined, photo, place, run, save};
 
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
@@ -194,6 +200,27 @@ fn fail_on_and_the_formats() {
         table.out.contains("verdict") && table.err.is_empty(),
         "{}",
         table.err
+    );
+    let one = json(&go(&["--format", "json"]).ok().out)[0]["map"].clone();
+    let line = go(&["--format", "jsonl"]).ok().out;
+    assert_eq!(json(line.lines().next().unwrap())["map"], one);
+    let bytes = STANDARD.decode(one["data"].as_str().unwrap()).unwrap();
+    let values: Vec<f32> = bytes
+        .chunks_exact(4)
+        .map(|four| f32::from_le_bytes(four.try_into().unwrap()))
+        .collect();
+    assert_eq!(
+        (&one["width"], &one["height"]),
+        (&json("256"), &json("256"))
+    );
+    assert_eq!(values.len(), 256 * 256);
+    let highest = values.iter().copied().fold(0.0, f32::max);
+    assert!(highest > 0.0 && f64::from(highest) <= one["max"].as_f64().unwrap() + 1e-6);
+    assert!(one["file"].is_null());
+    let named = json(&go(&["--format", "json", "--out", "out"]).ok().out)[0]["map"].clone();
+    assert!(
+        named["file"] == "map.png" && named["data"].is_null(),
+        "{named}"
     );
     let csv = go(&["--format", "csv"]).ok().out;
     assert!(
