@@ -21,7 +21,7 @@ use crate::{output, photos, pictures, profile};
 /// The class that photos without one belong to.
 const UNNAMED: &str = "object";
 
-/// Judges every photo; one that cannot be read does not stop the others.
+/// Judges every photo; one that cannot be judged does not stop the others.
 pub fn run(args: &DetectArgs, quiet: bool) -> Outcome {
     for folder in [&args.out, &args.explain].into_iter().flatten() {
         output::check_folder(folder)?;
@@ -114,24 +114,16 @@ struct Judge<'a> {
 impl Judge<'_> {
     fn all(&self, images: &[PathBuf]) -> Outcome {
         let stems = photos::unique_stems(images);
-        let mut printer = Printer::new(self.args.format);
-        let (mut failed, mut worst) = (0, Verdict::Ok);
+        let mut batch = Batch::new(self.args.format);
         let reporter = Reporter::new("detect", self.quiet);
         for (index, (path, stem)) in images.iter().zip(&stems).enumerate() {
-            match self.one(path, stem, index, images.len(), &reporter) {
-                Ok(result) => {
-                    worst = worst.max(result.verdict);
-                    printer.add(result)?;
-                }
-                Err(CliError::Input(reason)) => {
-                    failed += 1;
-                    eprintln!("anomalysd: {reason}");
-                }
-                Err(other) => return Err(other),
+            batch.take(self.one(path, stem, index, images.len(), &reporter))?;
+            if batch.interrupted {
+                break;
             }
         }
         drop(reporter);
-        printer.finish()?;
+        batch.printer.finish()?;
         if !self.quiet && self.args.format == Format::Table {
             eprintln!("{}", self.class.model().calibration.support());
         }
@@ -140,21 +132,7 @@ impl Judge<'_> {
         {
             eprintln!("pictures: {}", out.display());
         }
-        if failed > 0 {
-            return Err(CliError::Input(format!(
-                "{failed} of {} photos could not be judged",
-                images.len()
-            )));
-        }
-        let limit = match self.args.fail_on {
-            None => return Ok(()),
-            Some(FailOn::Suspect) => Verdict::Suspect,
-            Some(FailOn::Anomalous) => Verdict::Anomalous,
-        };
-        if worst >= limit {
-            return Err(CliError::FailOn(format!("--fail-on: a photo is {worst}")));
-        }
-        Ok(())
+        batch.end(images.len(), self.args.fail_on)
     }
 
     fn one(
@@ -199,6 +177,72 @@ impl Judge<'_> {
     }
 }
 
+/// What has become of a batch so far.
+struct Batch {
+    printer: Printer,
+    worst: Verdict,
+    /// Photos that the user has to mend.
+    refused: usize,
+    /// Photos on which we failed.
+    broken: usize,
+    interrupted: bool,
+}
+
+impl Batch {
+    fn new(format: Format) -> Self {
+        Self {
+            printer: Printer::new(format),
+            worst: Verdict::Ok,
+            refused: 0,
+            broken: 0,
+            interrupted: false,
+        }
+    }
+
+    /// Takes what came of one photo: an error is said here and now, and counted.
+    fn take(&mut self, judged: Outcome<DetectionResult>) -> Outcome {
+        match judged {
+            Ok(result) => {
+                self.worst = self.worst.max(result.verdict);
+                return self.printer.add(result);
+            }
+            Err(CliError::Interrupted) => self.interrupted = true,
+            Err(error) => {
+                match error {
+                    CliError::Internal(_) => self.broken += 1,
+                    _ => self.refused += 1,
+                }
+                eprintln!("anomalysd: {error}");
+            }
+        }
+        Ok(())
+    }
+
+    /// How the command ends.
+    fn end(&self, count: usize, fail_on: Option<FailOn>) -> Outcome {
+        if self.interrupted {
+            return Err(CliError::Interrupted);
+        }
+        let failed = self.refused + self.broken;
+        let said = format!("{failed} of {count} photos could not be judged");
+        match (self.broken, self.refused) {
+            (0, 0) => {}
+            (0, _) => return Err(CliError::Input(said)),
+            _ => return Err(CliError::Internal(said)),
+        }
+        let limit = match fail_on {
+            None => return Ok(()),
+            Some(FailOn::Suspect) => Verdict::Suspect,
+            Some(FailOn::Anomalous) => Verdict::Anomalous,
+        };
+        if self.worst >= limit {
+            let worst = self.worst;
+            return Err(CliError::FailOn(format!("--fail-on: a photo is {worst}")));
+        }
+        Ok(())
+    }
+}
+
 /// Results on stdout.
 struct Printer {
     format: Format,
@@ -223,7 +267,7 @@ impl Printer {
         Ok(())
     }
 
-    fn finish(self) -> Outcome {
+    fn finish(&self) -> Outcome {
         match self.format {
             Format::Jsonl => Ok(()),
             Format::Json => output::print(&output::to_json(&self.results)?),
@@ -311,4 +355,80 @@ fn csv_text(results: &[DetectionResult]) -> Outcome<String> {
         .into_inner()
         .map_err(|error| failed(error.to_string()))?;
     String::from_utf8(bytes).map_err(|error| failed(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use anomalysd_detect::options::Mode;
+    use anomalysd_detect::report::{CalibrationSummary, Identity, MapFile, SCHEMA};
+    use anomalysd_detect::verdict::CalibrationKind;
+
+    use super::*;
+
+    fn result(verdict: Verdict) -> DetectionResult {
+        DetectionResult {
+            schema: SCHEMA,
+            image: "a.png".into(),
+            class: "nut".into(),
+            score: 1.0,
+            p_value: None,
+            p_approximate: false,
+            threshold: 1.0,
+            verdict,
+            calibration: CalibrationSummary {
+                kind: CalibrationKind::Views,
+                n: 7,
+                false_alarm_rate_supported: None,
+                stale: false,
+                peak: 1.0,
+            },
+            regions: Vec::new(),
+            map: MapFile {
+                width: 1,
+                height: 1,
+                max: 1.0,
+                file: None,
+                data: None,
+            },
+            repaired: None,
+            model: None,
+            features: Identity {
+                name: "vae".into(),
+                sha256: String::new(),
+            },
+            profile: None,
+            device: "cpu".into(),
+            mode: Mode::Fast,
+            seed: 0,
+            timings_ms: std::collections::BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn a_batch_goes_on_after_any_error_of_one_photo_and_ends_with_the_gravest() {
+        let refused = || Err(CliError::Input("cut".into()));
+        let broken = || Err(CliError::Internal("NaN".into()));
+        let fine = || Ok(result(Verdict::Ok));
+        let bad = || Ok(result(Verdict::Anomalous));
+        let interrupted = || Err(CliError::Interrupted);
+        let cases: [(Vec<Outcome<DetectionResult>>, u8, usize); 6] = [
+            (vec![fine(), fine()], 0, 2),
+            (vec![refused(), fine()], 2, 1),
+            (vec![broken(), fine(), refused()], 1, 1),
+            (vec![fine(), bad(), fine()], 3, 3),
+            (vec![refused(), bad()], 2, 1),
+            (vec![fine(), broken(), interrupted()], 130, 1),
+        ];
+        for (outcomes, code, printed) in cases {
+            let count = outcomes.len();
+            let mut batch = Batch::new(Format::Table);
+            for outcome in outcomes {
+                assert!(!batch.interrupted);
+                batch.take(outcome).unwrap();
+            }
+            assert_eq!(batch.printer.results.len(), printed);
+            let ended = batch.end(count, Some(FailOn::Suspect));
+            assert_eq!(ended.map_or_else(|error| error.exit_code(), |()| 0), code);
+        }
+    }
 }

@@ -400,29 +400,33 @@ fn doctor_bench_and_completions_answer() {
 
 #[test]
 #[cfg(unix)]
-fn an_interrupt_ends_with_130() {
+fn an_interrupt_ends_with_130_and_what_is_finished_is_printed() {
     let place = place();
-    let arguments = [
-        "detect", "suspect", "--good", "good", "--mode", "faithful", "--device", "cpu",
-    ];
-    let child = command()
+    let photos = ["suspect/fine.png"; 200];
+    let options = ["--good", "good", "--out", "out", "--format", "json"];
+    let mut child = command()
         .current_dir(place.path())
-        .args(arguments)
+        .args(joined(&[&["detect"], &photos, &options, &SMALL]))
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(1500));
-    let id = child.id().to_string();
+    // The second photo's result: the first one is judged, and most are to come.
+    let written = place.path().join("out/fine-2/result.json");
+    let began = Instant::now();
+    while !written.exists() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+        assert!(began.elapsed() < Duration::from_secs(300), "no result");
+        std::thread::sleep(Duration::from_millis(5));
+    }
     std::process::Command::new("kill")
-        .args(["-INT", &id])
+        .args(["-INT", &child.id().to_string()])
         .status()
         .unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(
-        output.status.code(),
-        Some(130),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let done: Run = child.wait_with_output().unwrap().into();
+    assert_eq!(done.code, 130, "{}", done.err);
+    let results = json(&done.out);
+    let count = results.as_array().unwrap().len();
+    assert!((1..200).contains(&count), "{count} results");
+    assert_eq!(results[0]["image"], "suspect/fine.png");
 }
