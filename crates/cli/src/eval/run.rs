@@ -71,6 +71,9 @@ pub fn run(args: &EvalArgs, quiet: bool) -> Outcome {
     if let Some((profile, _)) = &profile {
         crate::profile::check(profile, &engine, &features)?;
     }
+    if !quiet {
+        classes.iter().for_each(say_unmarked);
+    }
     let jobs = jobs(args, classes)?;
     let out = output::folder(&args.out)?;
     let config = config(args, &engine, &features, &options)?;
@@ -136,6 +139,19 @@ fn chosen_classes(dataset: &Dataset, args: &EvalArgs) -> Outcome<Vec<Class>> {
             Ok(class)
         })
         .collect()
+}
+
+/// Says how many defects nobody marked.
+fn say_unmarked(class: &Class) {
+    let defective = || class.test.iter().filter(|photo| photo.defect.is_some());
+    let unmarked = defective().filter(|photo| photo.mask.is_none()).count();
+    if unmarked > 0 {
+        eprintln!(
+            "{}: {unmarked} of {} defective photos have no ground truth; they count for photo scores alone",
+            class.name,
+            defective().count()
+        );
+    }
 }
 
 fn jobs(args: &EvalArgs, classes: Vec<Class>) -> Outcome<Vec<Job>> {
@@ -291,7 +307,7 @@ impl Bench<'_> {
             let photo = photos::read(&test.path)?;
             let mask = match (&test.defect, &test.mask) {
                 (None, _) => Some(Mask::new(photo.width, photo.height)),
-                (Some(_), Some(path)) => Some(photos::read_mask(path)?),
+                (Some(_), Some(path)) => Some(photos::read_mask(path, &photo)?),
                 (Some(_), None) => None,
             };
             if let Some(baseline) = &baseline {

@@ -195,6 +195,38 @@ fn a_mask_of_another_size_is_refused() {
     run(place.path(), &arguments).refused(&["mask.png", "50x50", "96x96"]);
 }
 
+#[test]
+fn ground_truth_of_another_size_cut_or_missing_is_said() {
+    let place = place();
+    let at = |path: &str| place.path().join("data/nut").join(path);
+    for (from, to) in [
+        ("good/0.png", "train/good/0.png"),
+        ("good/1.png", "test/good/0.png"),
+        ("suspect/stained.png", "test/stain/0.png"),
+        ("suspect/stained.png", "test/stain/1.png"),
+    ] {
+        std::fs::create_dir_all(at(to).parent().unwrap()).unwrap();
+        std::fs::copy(place.path().join(from), at(to)).unwrap();
+    }
+    let white = |side| Photo::from_fn(side, side, |_, _| [1.0; 3]);
+    save(&at("ground_truth/stain/0_mask.png"), &white(96));
+    let eval = || {
+        let arguments = ["eval", "data", "--seeds", "0", "--out", "e"];
+        run(place.path(), &joined(&[&arguments, &QUICK]))
+    };
+    let done = eval().ok();
+    let said = "nut: 1 of 2 defective photos have no ground truth";
+    assert!(done.err.contains(said), "{}", done.err);
+    let mask = save(&at("ground_truth/stain/1_mask.png"), &white(50));
+    eval().refused(&["1_mask.png", "50x50", "96x96"]);
+    let whole = std::fs::read(&mask).unwrap();
+    std::fs::write(&mask, &whole[..whole.len() / 2]).unwrap();
+    eval().refused(&["1_mask.png", "not a readable photo"]);
+    save(&mask, &white(96));
+    let done = eval().ok();
+    assert!(!done.err.contains("no ground truth"), "{}", done.err);
+}
+
 /// The embedded model's file with its tensors changed.
 fn changed_model(change: impl Fn(&mut Vec<(String, Vec<usize>, Vec<u8>)>)) -> Vec<u8> {
     let bytes = anomalysd_diffusion::model::embedded_bytes().unwrap();
