@@ -10,12 +10,13 @@ use anomalysd_detect::features::Features;
 use anomalysd_detect::options::DetectOptions;
 use anomalysd_detect::pipeline::{ClassModel, Detection, Detector};
 use anomalysd_detect::repaint::DiffusionRepair;
+use anomalysd_detect::report::hex;
 use anomalysd_imaging::render::{Cell, heat_map, panel};
 use anomalysd_imaging::{Mask, Photo, encode_png};
-use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::hashes::Hashes;
 use super::nearest::{self, Nearest};
 use super::part::{Case, Part, TestedPhoto, Truth, row};
 use super::rows::{Judged, Method, of_detection};
@@ -47,6 +48,7 @@ struct Bench<'a> {
     root: PathBuf,
     parts: PathBuf,
     config: Value,
+    hashes: Hashes,
     quiet: bool,
 }
 
@@ -76,7 +78,8 @@ pub fn run(args: &EvalArgs, quiet: bool) -> Outcome {
     }
     let jobs = jobs(args, classes)?;
     let out = output::folder(&args.out)?;
-    let config = config(args, &engine, &features, &options)?;
+    let sha256 = profile.as_ref().map(|(_, sha256)| sha256.as_str());
+    let config = config(args, sha256, &engine, &features, &options)?;
     let bench = Bench {
         detector: Detector::new(repair.as_ref(), &features, options)?,
         features: &features,
@@ -84,6 +87,7 @@ pub fn run(args: &EvalArgs, quiet: bool) -> Outcome {
         root: dataset.root.clone(),
         parts: output::folder(&out.join("parts"))?,
         config: config.clone(),
+        hashes: Hashes::default(),
         quiet,
     };
     let mut parts = Vec::with_capacity(jobs.len());
@@ -192,6 +196,7 @@ fn jobs(args: &EvalArgs, classes: Vec<Class>) -> Outcome<Vec<Job>> {
 
 fn config(
     args: &EvalArgs,
+    profile_sha256: Option<&str>,
     engine: &Engine,
     features: &Features<'_>,
     options: &DetectOptions,
@@ -202,6 +207,7 @@ fn config(
         "version": env!("CARGO_PKG_VERSION"),
         "data": args.data,
         "profile": args.profile,
+        "profile_sha256": profile_sha256,
         "k_shot": args.k_shot,
         "seeds": args.seeds,
         "draws": args.draws,
@@ -229,16 +235,8 @@ impl Bench<'_> {
         kept().ok_or_else(|| CliError::at(&path, "cannot be read back"))
     }
 
-    /// Hash of the configuration and of the photos' names.
+    /// Hash of the configuration, the prompts and all that is read for the job.
     fn depends_on(&self, job: &Job, pictures: bool) -> Outcome<String> {
-        #[derive(Serialize)]
-        struct Depends<'a> {
-            config: &'a Value,
-            good: &'a [PathBuf],
-            test: Vec<&'a Path>,
-            prompts: Value,
-            pictures: bool,
-        }
         let mut config = self.config.clone();
         if let Some(fields) = config.as_object_mut() {
             // Which other parts are asked for changes nothing here.
@@ -247,21 +245,23 @@ impl Bench<'_> {
             }
         }
         let prompts = self.prompts.get(&job.class.name);
-        let depends = Depends {
-            config: &config,
-            good: &job.good,
-            test: job
+        let depends = json!({
+            "program": self.hashes.program(),
+            "config": config,
+            "good": job.good.iter().map(|path| self.hashes.file(path)).collect::<Vec<_>>(),
+            "test": job
                 .class
                 .test
                 .iter()
-                .map(|photo| photo.path.as_path())
-                .collect(),
-            prompts: json!({ "both": prompts.both(), "detail": prompts.detail() }),
-            pictures,
-        };
-        let text = output::to_json(&depends)?;
-        let digest = Sha256::digest(text.as_bytes());
-        Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+                .map(|photo| {
+                    let mask = photo.mask.as_deref().map(|path| self.hashes.file(path));
+                    (self.hashes.file(&photo.path), &photo.defect, mask)
+                })
+                .collect::<Vec<_>>(),
+            "prompts": { "both": prompts.both(), "detail": prompts.detail() },
+            "pictures": pictures,
+        });
+        Ok(hex(&Sha256::digest(output::to_json(&depends)?)))
     }
 
     fn measure(
@@ -372,11 +372,7 @@ impl Bench<'_> {
         Ok(Part {
             depends_on,
             class: job.class.name.clone(),
-            k_shot: if job.k_shot == 0 {
-                class.calibration.scores.len()
-            } else {
-                job.k_shot
-            },
+            k_shot: class.good.len(),
             seed: job.seed,
             n_good: count - n_defect,
             n_defect,
