@@ -120,8 +120,8 @@ impl Class {
     }
 }
 
-/// `count` of the items at even distances, the first included.
-fn evenly<T: Clone>(items: Vec<T>, count: usize) -> Vec<T> {
+/// `count` of the items at even distances, the first included; all where there are no more.
+pub fn evenly<T: Clone>(items: Vec<T>, count: usize) -> Vec<T> {
     if items.len() <= count {
         return items;
     }

@@ -186,12 +186,8 @@ pub struct FitArgs {
     /// Which weights are tuned on the good photos
     #[arg(long, value_enum, default_value_t)]
     pub tune: Tune,
-    /// Good photos per class [default: all]
-    #[arg(long)]
+    #[arg(long, help = k_shot_help())]
     pub k_shot: Option<usize>,
-    /// Seed of the choice of good photos
-    #[arg(long, default_value_t = 0)]
-    pub draw_seed: u64,
     /// Name of the only class, where DATA is a folder of good photos
     #[arg(long)]
     pub class: Option<String>,
@@ -210,6 +206,16 @@ pub struct FitArgs {
     /// Constants of the method.
     #[command(flatten)]
     pub method: MethodArgs,
+}
+
+/// Good photos of a class that `fit` takes unless `--k-shot` says otherwise: as many as the bank of an
+/// aligned class holds (`anomalysd_detect::prototypes::MOST_PROTOTYPES`).
+pub const MOST_FITTED: usize = 64;
+
+fn k_shot_help() -> String {
+    format!(
+        "Good photos per class, drawn by --seed [default: all, at most {MOST_FITTED} at even distances]"
+    )
 }
 
 /// Which weights `fit` tunes.

@@ -181,6 +181,33 @@ fn fit_detect_calibrate_and_inspect_share_one_profile() {
 }
 
 #[test]
+fn one_seed_draws_the_photos_and_the_noise_of_a_fit() {
+    let place = place();
+    let drawn = |seed: &[&str], out: &str| {
+        let fit = ["fit", "good", "--k-shot", "2", "--out", out];
+        run(place.path(), &joined(&[&fit, seed, &QUICK])).ok();
+        let bytes = std::fs::read(place.path().join(out)).unwrap();
+        Profile::from_bytes(bytes).unwrap()
+    };
+    let photos = |profile: &Profile| profile.classes[0].good.clone();
+    let without = drawn(&[], "a");
+    let by_seed: Vec<Profile> = ["0", "1", "2"]
+        .iter()
+        .map(|seed| drawn(&["--seed", seed], seed))
+        .collect();
+    assert_eq!(photos(&without), photos(&by_seed[0]));
+    for (seed, profile) in by_seed.iter().enumerate() {
+        assert_eq!(profile.options.seed, seed as u64);
+    }
+    assert!(
+        by_seed
+            .iter()
+            .any(|other| photos(other) != photos(&by_seed[0])),
+        "three seeds, one draw"
+    );
+}
+
+#[test]
 fn fail_on_and_the_formats() {
     let place = place();
     let go = |arguments: &[&str]| {
