@@ -5,6 +5,7 @@ mod method;
 
 use std::path::PathBuf;
 
+use anomalysd_train::pretrain::Options as Pretraining;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use method::MethodArgs;
@@ -360,6 +361,11 @@ pub enum InspectFormat {
     Json,
 }
 
+/// The text of a flag of `pretrain` with the default that the library holds.
+fn pretraining<T: std::fmt::Display>(text: &str, pick: fn(Pretraining) -> T) -> String {
+    format!("{text} [default: {}]", pick(Pretraining::default()))
+}
+
 /// `pretrain`.
 #[derive(Debug, Args)]
 pub struct PretrainArgs {
@@ -374,8 +380,7 @@ pub struct PretrainArgs {
     /// Photos to measure on, never to train on
     #[arg(long)]
     pub probe: Option<PathBuf>,
-    /// Seed of weights, pictures, crops and noise
-    #[arg(long)]
+    #[arg(long, help = pretraining("Seed of weights, pictures, crops and noise", |own| own.seed))]
     pub seed: Option<u64>,
     /// Continue from the newest checkpoints in the folder
     #[arg(long)]
@@ -383,20 +388,15 @@ pub struct PretrainArgs {
     /// Begin with these weights, under a fresh optimiser
     #[arg(long, value_name = "WEIGHTS", conflicts_with = "resume")]
     pub from: Option<PathBuf>,
-    /// Steps of the VAE
-    #[arg(long)]
+    #[arg(long, help = pretraining("Steps of the VAE", |own| own.vae.steps))]
     pub vae_steps: Option<u64>,
-    /// Steps of U-Net and text encoder
-    #[arg(long)]
+    #[arg(long, help = pretraining("Steps of U-Net and text encoder", |own| own.unet.steps))]
     pub unet_steps: Option<u64>,
-    /// Steps between checkpoints
-    #[arg(long)]
+    #[arg(long, help = pretraining("Steps between checkpoints", |own| own.checkpoint_every))]
     pub checkpoint_every: Option<u64>,
-    /// Steps between sheets of pictures
-    #[arg(long)]
+    #[arg(long, help = pretraining("Steps between sheets of pictures", |own| own.sheet_every))]
     pub sheet_every: Option<u64>,
-    /// Threads that each compute a part of a batch; 1 on a GPU
-    #[arg(long)]
+    #[arg(long, help = pretraining("Threads that each compute a part of a batch; 1 on a GPU", |own| own.workers))]
     pub workers: Option<usize>,
     /// Print all options as JSON, and stop
     #[arg(long)]

@@ -286,6 +286,36 @@ fn damaged_models_are_refused_by_what_is_wrong_with_them() {
 }
 
 #[test]
+fn weights_of_a_feature_network_that_do_not_fit_are_refused() {
+    let place = place();
+    let with = |name: &str, bytes: &[u8]| {
+        std::fs::write(place.path().join(name), bytes).unwrap();
+        detect(place.path(), &["suspect", "--features-weights", name])
+    };
+    let stem = vec![0u8; 32 * 3 * 3 * 3 * 4];
+    let file = |shape: Vec<usize>, bytes: &[u8]| {
+        let view = TensorView::new(safetensors::Dtype::F32, shape, bytes).unwrap();
+        safetensors::serialize([("_conv_stem.weight", view)], None).unwrap()
+    };
+    let whole = file(vec![32, 3, 3, 3], &stem);
+    with("fewer.safetensors", &whole).refused(&["_bn0.", "missing"]);
+    for end in [0, 7, whole.len() / 2, whole.len() - 1] {
+        with("cut.safetensors", &whole[..end]).refused(&["cut.safetensors"]);
+    }
+    with("bent.safetensors", &file(vec![3, 32, 3, 3], &stem))
+        .refused(&["_conv_stem.weight", "[3, 32, 3, 3]"]);
+    let mut broken = stem.clone();
+    broken[4..8].copy_from_slice(&f32::NAN.to_le_bytes());
+    with("nan.safetensors", &file(vec![32, 3, 3, 3], &broken))
+        .refused(&["_conv_stem.weight", "NaN"]);
+    with("network.pth", b"PK\x03\x04archive/data.pkl").refused(&["network.pth", "pickle"]);
+    with("renamed.safetensors", b"\x80\x02}q\x00.").refused(&["renamed.safetensors", "pickle"]);
+    let gone = ["suspect", "--features-weights", "gone.safetensors"];
+    detect(place.path(), &gone).refused(&["gone.safetensors"]);
+    detect(place.path(), &["suspect", "--features-weights", "good"]).refused(&["good"]);
+}
+
+#[test]
 fn profiles_of_other_weights_damaged_ones_and_unknown_classes_are_refused() {
     let place = place();
     run(

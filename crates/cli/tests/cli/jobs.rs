@@ -591,6 +591,26 @@ fn doctor_bench_and_completions_answer() {
             .out
             .contains("anomalysd")
     );
+    let help = run(place.path(), &["pretrain", "--help"]).ok().out;
+    let own = anomalysd_train::pretrain::Options::default();
+    for (flag, default) in [
+        ("--seed", own.seed),
+        ("--vae-steps", own.vae.steps),
+        ("--unet-steps", own.unet.steps),
+        ("--checkpoint-every", own.checkpoint_every),
+        ("--sheet-every", own.sheet_every),
+        ("--workers", own.workers as u64),
+    ] {
+        let said = help
+            .split(flag)
+            .nth(1)
+            .unwrap()
+            .split(" --")
+            .next()
+            .unwrap();
+        let default = format!("[default: {default}]");
+        assert!(said.contains(&default), "{flag}: {said}");
+    }
     let help = run(place.path(), &["detect", "--help"]).ok().out;
     assert!(
         help.contains("--fusion-alpha") && help.contains("[default: 0.5]"),
