@@ -106,3 +106,17 @@ fn golden() -> PathBuf {
         .find(|folder| folder.is_dir())
         .expect("tests/golden of the checkout")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comparison_fails_on_what_is_no_number() {
+        compare("equal", &[1.0, -2.0], &[1.0, -2.0], TOLERANCE);
+        for wrong in [f32::NAN, f32::INFINITY, 1.001] {
+            let compared = || compare("wrong", &[wrong, -2.0], &[1.0, -2.0], TOLERANCE);
+            assert!(std::panic::catch_unwind(compared).is_err(), "{wrong}");
+        }
+    }
+}

@@ -6,11 +6,9 @@ use std::path::{Path, PathBuf};
 use anomalysd_diffusion::checkpoint::native::FileBytes;
 use anomalysd_diffusion::clip::{ClipTextConfig, ClipTextModel, Tokenizer, TokenizerFiles};
 use anomalysd_diffusion::weights::{Loader, SafetensorsSource, TensorSource};
+use anomalysd_tests::golden::{TOLERANCE, compare};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde_json::Value;
-
-/// Largest error allowed, in units of the largest magnitude of the expected tensor.
-const TOLERANCE: f32 = 2e-4;
 
 fn golden(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -48,16 +46,7 @@ fn text_contexts_equal_transformers() {
         let expected = source.read("context").unwrap();
         assert_eq!(context.dims().to_vec(), expected.shape);
         let context = context.into_data().try_to_vec::<f32>().unwrap();
-        let largest = expected
-            .values
-            .iter()
-            .fold(0.0_f32, |most, value| most.max(value.abs()));
-        let error = context
-            .iter()
-            .zip(&expected.values)
-            .fold(0.0_f32, |most, (a, b)| most.max((a - b).abs()));
-        println!("{name}: max abs error {:.1e} of max abs", error / largest);
-        assert!(error <= TOLERANCE * largest, "{name}: {error} of {largest}");
+        compare(name, &context, &expected.values, TOLERANCE);
     }
 }
 

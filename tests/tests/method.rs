@@ -1,13 +1,16 @@
 //! The method with the model that is compiled in: properties 7 and 10 of the method's list, and what
 //! a detection may cost.
 
+use std::cell::Cell;
+
 use anomalysd_dataset::synth::{DefectKind, Family, Product};
-use anomalysd_detect::control::Control;
+use anomalysd_detect::DetectError;
+use anomalysd_detect::control::{Control, Stage};
 use anomalysd_detect::cost::flops_of_detection;
-use anomalysd_detect::features::VaeFeatures;
+use anomalysd_detect::features::{FeatureNetwork, VaeFeatures};
 use anomalysd_detect::masks::{Frame, MaskPlan, Pass};
 use anomalysd_detect::options::{DetectOptions, Mode};
-use anomalysd_detect::pipeline::{Detection, Detector};
+use anomalysd_detect::pipeline::{ClassModel, Detection, Detector};
 use anomalysd_detect::prompts::Prompts;
 use anomalysd_detect::repaint::{DiffusionRepair, PaintRequest, Prompt, Repair};
 use anomalysd_diffusion::model::InpaintModel;
@@ -48,12 +51,25 @@ fn small() -> DetectOptions {
     options
 }
 
+/// A class fitted at 128 pixels with features of the model's own encoder, and what follows of it.
+fn with_fitted(work: impl FnOnce(&Detector<'_, DiffusionRepair<'_>, VaeFeatures<'_>>, ClassModel)) {
+    let model = InpaintModel::embedded(&Device::flex()).unwrap();
+    let (repair, features) = (DiffusionRepair::new(&model), VaeFeatures::new(&model));
+    let detector = Detector::new(Some(&repair), &features, small()).unwrap();
+    let prompts = Prompts::named("pill");
+    let class = pollster::block_on(detector.fit(&prompts, &product().0, &Control::default()));
+    work(&detector, class.unwrap());
+}
+
 fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
+    // NaN is the largest of all.
+    let difference = |(a, b): (&f32, &f32)| (a - b).abs();
     a.iter()
         .zip(b)
-        .map(|(a, b)| (a - b).abs())
-        .fold(0.0, f32::max)
+        .map(difference)
+        .max_by(f32::total_cmp)
+        .unwrap_or(0.0)
 }
 
 /// Property 7: any batch size within 1e-5 of the largest value.
@@ -91,6 +107,37 @@ fn the_gpu_judges_as_the_cpu() {
     assert!(found <= 1e-2, "{found}");
     let relative = (cpu.score - gpu.score).abs() / cpu.score;
     assert!(relative <= 1e-3, "{} {}", cpu.score, gpu.score);
+}
+
+#[test]
+fn a_prepared_class_judges_as_a_fresh_one_and_is_made_ready_once() {
+    with_fitted(|detector, class| {
+        let photos = [product().1, product().0.remove(1)];
+        // A clock that goes one further whenever it is looked at.
+        let (clock, reports) = (Cell::new(0.0), Cell::new(0));
+        let control = Control {
+            progress: &|progress| {
+                reports.set(reports.get() + usize::from(progress.stage == Stage::Class))
+            },
+            now_ms: &|| clock.replace(clock.get() + 1.0),
+            ..Control::default()
+        };
+        let prepared = pollster::block_on(detector.prepare(&class, &control)).unwrap();
+        let mut of_class = Vec::new();
+        for photo in &photos {
+            let judged =
+                pollster::block_on(detector.detect_prepared(&prepared, photo, &control)).unwrap();
+            let fresh = pollster::block_on(detector.detect(&class, photo, &Control::default()));
+            let fresh = fresh.unwrap();
+            let bits = |map: &[f32]| map.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+            assert_eq!(bits(&judged.scored.map.data), bits(&fresh.scored.map.data));
+            assert_eq!(judged.score.to_bits(), fresh.score.to_bits());
+            assert_eq!(judged.repaired, fresh.repaired);
+            of_class.push(judged.timings.get(&Stage::Class).copied());
+        }
+        // Contexts, and the good photos' pass for either prompt; nothing for the second photo.
+        assert_eq!((of_class, reports.get()), (vec![Some(3.0), None], 3));
+    });
 }
 
 /// Paints one pass of a photo at a noise strength.
@@ -149,7 +196,9 @@ fn no_noise_gives_the_round_trip_and_full_noise_forgets_what_was_hidden() {
             .filter(|(_, core)| **core)
         {
             for channel in 0..3 {
-                worst = worst.max((a.plane(channel)[at] - b.plane(channel)[at]).abs());
+                let found = (a.plane(channel)[at] - b.plane(channel)[at]).abs();
+                assert!(found.is_finite(), "channel {channel}, pixel {at}");
+                worst = worst.max(found);
             }
         }
         worst
@@ -182,6 +231,69 @@ fn no_noise_gives_the_round_trip_and_full_noise_forgets_what_was_hidden() {
     assert!(in_cores(&a, &b) > 0.01);
 }
 
+#[test]
+fn a_profile_whose_numbers_do_not_fit_the_model_is_refused_in_words() {
+    with_fitted(|detector, class| {
+        let refused = |change: &dyn Fn(&mut ClassModel), words: &str| {
+            let mut changed = class.clone();
+            change(&mut changed);
+            let control = Control::default();
+            let judged = pollster::block_on(detector.detect(&changed, &product().1, &control));
+            let error = judged.err().unwrap();
+            assert!(matches!(error, DetectError::Profile { .. }), "{error:?}");
+            assert!(error.to_string().contains(words), "{error}");
+        };
+        refused(
+            &|class| {
+                let contexts = class.contexts.as_mut().unwrap();
+                contexts.width -= 1;
+                for values in [
+                    &mut contexts.both,
+                    &mut contexts.detail,
+                    &mut contexts.empty,
+                ] {
+                    values.truncate(contexts.tokens * contexts.width);
+                }
+            },
+            "text contexts",
+        );
+        refused(
+            &|class| class.contexts.as_mut().unwrap().detail.truncate(7),
+            "text contexts",
+        );
+        refused(
+            &|class| {
+                // The photos agree with each other, but not with the model.
+                for latents in &mut class.latents {
+                    latents.channels -= 1;
+                    latents
+                        .data
+                        .truncate(latents.channels * latents.height * latents.width);
+                }
+            },
+            "channels",
+        );
+        refused(
+            &|class| {
+                let latents = &mut class.latents[1];
+                (latents.height, latents.width) = (1, 4000);
+                latents.data = vec![0.0; latents.channels * 4000];
+            },
+            "cells a side",
+        );
+        refused(
+            &|class| {
+                let bank = &mut class.prototypes.bank;
+                bank.dim -= 1;
+                bank.vectors.truncate(100 * bank.dim);
+                bank.grids.clear();
+                class.prototypes.radius = None;
+            },
+            "descriptors",
+        );
+    });
+}
+
 /// One fast detection at 256×256 with `mini` and four good photos.
 #[test]
 fn a_fast_detection_costs_at_most_200_gflop() {
@@ -191,4 +303,41 @@ fn a_fast_detection_costs_at_most_200_gflop() {
     println!("{flops:?}: {:.1} GFLOP", flops.total() / 1e9);
     assert!(flops.total() <= 200e9, "{:.1} GFLOP", flops.total() / 1e9);
     assert!(flops.denoise > 1e9 && flops.encode > 1e9 && flops.decode > 1e9);
+}
+
+#[test]
+fn features_of_the_encoder_lie_where_the_photo_has_them() {
+    let model = InpaintModel::embedded(&Device::flex()).unwrap();
+    let network = VaeFeatures::new(&model);
+    for (width, height) in [(33, 41), (41, 33), (64, 72)] {
+        let plain = Photo::from_fn(width, height, |_, _| [0.5; 3]);
+        // At the centre of the last cell.
+        let centre = |side: usize| (side - side % 8 - 4) * side / (side - side % 8);
+        let (x, y) = (centre(width), centre(height));
+        let spotted = Photo::from_fn(width, height, |u, v| {
+            [f32::from(u8::from(u.abs_diff(x) > 2 || v.abs_diff(y) > 2)) * 0.5; 3]
+        });
+        let layer = |photo: &Photo| {
+            let mut found = pollster::block_on(network.extract(photo)).unwrap();
+            found.layers.remove(0)
+        };
+        let (a, b) = (layer(&plain), layer(&spotted));
+        let cells = a.width * a.height;
+        let difference = |cell: usize| -> f32 {
+            let of = |channel: usize| {
+                (a.data[channel * cells + cell] - b.data[channel * cells + cell]).powi(2)
+            };
+            (0..a.channels).map(of).sum()
+        };
+        let most = (0..cells).max_by(|&a, &b| difference(a).total_cmp(&difference(b)));
+        let place = |cell: usize, cells: usize, side: usize| {
+            (cell as f32 + 0.5) * side as f32 / cells as f32
+        };
+        let (u, v) = (most.unwrap() % a.width, most.unwrap() / a.width);
+        let (u, v) = (place(u, a.width, width), place(v, a.height, height));
+        assert!(
+            (u - x as f32).abs() <= 2.0 && (v - y as f32).abs() <= 2.0,
+            "{width}x{height}: at {u}, {v} instead of {x}, {y}"
+        );
+    }
 }

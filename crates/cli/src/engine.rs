@@ -5,7 +5,7 @@ use std::path::Path;
 use anomalysd_detect::features::{EfficientNetLite0, FeatureNetwork, Features, VaeFeatures};
 use anomalysd_detect::repaint::DiffusionRepair;
 use anomalysd_detect::report::Identity;
-use anomalysd_diffusion::checkpoint::native;
+use anomalysd_diffusion::checkpoint::{native, refuse_pickle};
 use anomalysd_diffusion::model::InpaintModel;
 
 use crate::args::{EngineArgs, FeatureName};
@@ -58,8 +58,9 @@ impl Engine {
                     "--features-weights: `vae` takes its weights from the model".into(),
                 ));
             }
-            let bytes = std::fs::read(path).map_err(|error| CliError::at(path, error))?;
             let shown = path.display().to_string();
+            refuse_pickle(&shown, &native::FileBytes::open(path)?)?;
+            let bytes = std::fs::read(path).map_err(|error| CliError::at(path, error))?;
             let network = EfficientNetLite0::load(&shown, bytes, &self.chosen.device)?;
             return Ok(Features::EfficientNetLite0(network));
         }

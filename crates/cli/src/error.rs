@@ -48,6 +48,7 @@ impl From<DetectError> for CliError {
     fn from(error: DetectError) -> Self {
         match error {
             DetectError::Cancelled => Self::Interrupted,
+            DetectError::Diffusion(error) => error.into(),
             DetectError::Device { .. }
             | DetectError::NotFinite { .. }
             | DetectError::Shape { .. } => Self::Internal(error.to_string()),

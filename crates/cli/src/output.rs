@@ -43,6 +43,14 @@ pub fn to_json(value: &impl Serialize) -> Outcome<String> {
         .map_err(|error| CliError::Internal(format!("JSON: {error}")))
 }
 
+/// Refuses a path that something other than a folder has taken, before any work is done.
+pub fn check_folder(path: &Path) -> Outcome {
+    if path.exists() && !path.is_dir() {
+        return Err(CliError::at(path, "is no folder"));
+    }
+    Ok(())
+}
+
 /// Makes a folder and its parents.
 pub fn folder(path: &Path) -> Outcome<PathBuf> {
     std::fs::create_dir_all(path)

@@ -11,9 +11,20 @@ pub fn read(path: &Path) -> Outcome<Photo> {
     decode(&bytes(path)?, &DecodeLimits::default()).map_err(|error| CliError::at(path, error))
 }
 
-/// A mask; an error names its path.
-pub fn read_mask(path: &Path) -> Outcome<Mask> {
-    decode_mask(&bytes(path)?, &DecodeLimits::default()).map_err(|error| CliError::at(path, error))
+/// The mask of a photo, of its size; an error names its path.
+pub fn read_mask(path: &Path, photo: &Photo) -> Outcome<Mask> {
+    let mask = decode_mask(&bytes(path)?, &DecodeLimits::default())
+        .map_err(|error| CliError::at(path, error))?;
+    if (mask.width, mask.height) != (photo.width, photo.height) {
+        return Err(CliError::at(
+            path,
+            format!(
+                "the mask is {}x{}, the photo {}x{}",
+                mask.width, mask.height, photo.width, photo.height
+            ),
+        ));
+    }
+    Ok(mask)
 }
 
 fn bytes(path: &Path) -> Outcome<Vec<u8>> {

@@ -5,7 +5,8 @@ use std::path::Path;
 use anomalysd_detect::pipeline::Detection;
 use anomalysd_detect::report::{DetectionResult, map_max};
 use anomalysd_imaging::render::{Cell, contour, heat_map, overlay, panel};
-use anomalysd_imaging::{Mask, Photo, encode_png, encode_png_map16};
+use anomalysd_imaging::{Map, Mask, Photo, encode_png, encode_png_map16};
+use base64::Engine as _;
 
 use crate::error::Outcome;
 use crate::output;
@@ -39,6 +40,12 @@ pub fn write(folder: &Path, result: &mut DetectionResult, detection: &Detection)
     result.map.file = Some("map.png".into());
     result.repaired = Some("repaired.png".into());
     output::write_json(&folder.join("result.json"), result)
+}
+
+/// The values of a map, row by row, as base64 of little-endian f32.
+pub fn base64(map: &Map) -> String {
+    let bytes: Vec<u8> = map.data.iter().flat_map(|v| v.to_le_bytes()).collect();
+    base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
 /// Photo, repaired photo and heat map side by side.

@@ -37,7 +37,17 @@ pub fn read(path: &Path) -> Outcome<(Profile, String)> {
 
 /// Writes a profile whole or not at all.
 pub fn write(path: &Path, profile: &Profile) -> Outcome {
-    output::write(path, &profile.to_bytes()?)
+    let bytes = profile.to_bytes()?;
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(CliError::at(
+            path,
+            format!(
+                "the profile would have {} bytes, at most {MOST_BYTES} are read: fit fewer classes or photos",
+                bytes.len()
+            ),
+        ));
+    }
+    output::write(path, &bytes)
 }
 
 /// What an engine's profile says of its weights.

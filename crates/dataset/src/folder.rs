@@ -4,8 +4,11 @@ use std::path::{Path, PathBuf};
 
 use crate::DatasetError;
 
-/// Extensions of photos, in lower case.
-const PHOTOS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
+/// Extensions of photos, in lower case. The last seven are of formats that are not decoded: such a
+/// file is listed all the same, so that whoever opens it says so instead of passing over it.
+const PHOTOS: [&str; 11] = [
+    "png", "jpg", "jpeg", "webp", "heic", "heif", "avif", "tif", "tiff", "bmp", "gif",
+];
 
 /// One photo of the test set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,8 +120,8 @@ impl Class {
     }
 }
 
-/// `count` of the items at even distances, the first included.
-fn evenly<T: Clone>(items: Vec<T>, count: usize) -> Vec<T> {
+/// `count` of the items at even distances, the first included; all where there are no more.
+pub fn evenly<T: Clone>(items: Vec<T>, count: usize) -> Vec<T> {
     if items.len() <= count {
         return items;
     }
@@ -141,14 +144,15 @@ fn mask_of(class: &Path, kind: &str, photo: &Path) -> Option<PathBuf> {
     .find(|path| path.is_file())
 }
 
-/// The photos of a folder, sorted by name.
+/// The photos of a folder, sorted by name: whatever has a photo's extension and is no folder, links
+/// that lead nowhere and formats that are not read included.
 ///
 /// # Errors
 /// A folder that cannot be listed or holds no photo.
 pub fn photos(folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
     let is_photo = |path: &PathBuf| {
         let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
-        path.is_file() && extension.is_some_and(|e| PHOTOS.contains(&e.as_str()))
+        extension.is_some_and(|e| PHOTOS.contains(&e.as_str())) && !path.is_dir()
     };
     let photos: Vec<PathBuf> = list(folder)?.into_iter().filter(is_photo).collect();
     if photos.is_empty() {
@@ -228,6 +232,37 @@ mod tests {
             Dataset::read(&place.path().join("nut")).unwrap().classes,
             dataset.classes
         );
+    }
+
+    #[test]
+    fn no_photo_is_passed_over_in_silence() {
+        let place = tempfile::tempdir().unwrap();
+        for name in [
+            "a.PNG",
+            "b.heic",
+            "c.HEIF",
+            "d.avif",
+            "e.tif",
+            "f.TIFF",
+            "g.bmp",
+            "h.gif",
+            "notes.txt",
+        ] {
+            touch(place.path(), name);
+        }
+        std::fs::create_dir(place.path().join("folder.png")).unwrap();
+        #[cfg(unix)]
+        std::os::unix::fs::symlink("i.png", place.path().join("i.png")).unwrap();
+        let names: Vec<String> = photos(place.path())
+            .unwrap()
+            .iter()
+            .map(|path| file_name(path))
+            .collect();
+        let expected = [
+            "a.PNG", "b.heic", "c.HEIF", "d.avif", "e.tif", "f.TIFF", "g.bmp", "h.gif",
+        ];
+        let looped = if cfg!(unix) { &["i.png"][..] } else { &[] };
+        assert_eq!(names, [&expected[..], looped].concat());
     }
 
     #[test]

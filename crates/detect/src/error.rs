@@ -32,6 +32,14 @@ pub enum DetectError {
     /// Fitting needs good photos.
     #[error("no good photo was given; one to four are needed")]
     NoGoodPhotos,
+    /// More good photos than a profile holds.
+    #[error("{got} good photos were given; a class is fitted on at most {most}")]
+    TooManyGoodPhotos {
+        /// Photos given.
+        got: usize,
+        /// Photos that a profile holds.
+        most: usize,
+    },
     /// A profile that is damaged, or was made with other weights.
     #[error("profile: {reason}")]
     Profile {

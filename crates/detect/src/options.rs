@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::prototypes::MOST_PROTOTYPES;
+
 /// A constant outside its range.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("option `{name}` is {got}, but must be {expected}")]
@@ -323,8 +325,8 @@ impl FeatureOptions {
         check(
             "bank_capacity",
             self.bank_capacity,
-            self.bank_capacity > 0,
-            "at least 1",
+            (1..=MOST_PROTOTYPES).contains(&self.bank_capacity),
+            "1 to 65536 prototypes",
         )?;
         check(
             "aligned_radius",

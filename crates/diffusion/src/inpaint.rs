@@ -3,7 +3,8 @@
 //!
 //! No anomalies here, no references, no partial noising of our own: the mask goes to latent size by
 //! nearest neighbours, timesteps and `strength` are the pipeline's. Two things are explicit instead
-//! of random: the noise is given, and the VAE's mean is taken instead of a sample.
+//! of random: the noise is given, and the VAE's mean is taken instead of a sample. A network that
+//! also takes a good photo's latents and a flag is told that there is no such photo: zeros.
 
 use burn::tensor::Tensor;
 
@@ -15,7 +16,8 @@ use crate::{DiffusionError, Result};
 /// The three parts that inpainting needs.
 #[derive(Debug, Clone, Copy)]
 pub struct Inpaint<'a> {
-    /// Predicts the noise. Its input is latents, mask, masked latents: 2C + 1 channels.
+    /// Predicts the noise. Its input is latents, mask, masked latents: 2C + 1 channels, or 3C + 2
+    /// with a good photo's latents and a flag.
     pub unet: &'a UNet2DConditionModel,
     /// Photos to latents and back.
     pub vae: &'a Vae,
@@ -72,8 +74,8 @@ impl Inpaint<'_> {
     /// Runs the whole loop.
     ///
     /// # Errors
-    /// Inputs whose shapes do not fit, options out of range, a network that does not take
-    /// 2C + 1 channels.
+    /// Inputs whose shapes do not fit, options out of range, a network that takes neither 2C + 1
+    /// nor 3C + 2 channels.
     pub fn run(&self, inputs: InpaintInputs, options: InpaintOptions) -> Result<Inpainted> {
         self.run_observed(inputs, options, &mut |_, _, _| Ok(()))
     }
@@ -94,7 +96,7 @@ impl Inpaint<'_> {
         let photos = inputs.photos.clone() * 2.0 - 1.0;
         let mask = binary(inputs.mask.clone());
         let masked = self.vae.enc_signed(photos.clone() * (1.0 - mask.clone()))?;
-        let hint = Tensor::cat(vec![nearest(mask, self.vae.factor()), masked], 1);
+        let hint = self.hint(nearest(mask, self.vae.factor()), masked);
         let mut latents = if options.strength == 1.0 {
             inputs.noise.clone()
         } else {
@@ -118,6 +120,21 @@ impl Inpaint<'_> {
             photos: self.vae.dec(latents.clone())?,
             latents,
         })
+    }
+
+    /// What stands beside the latents at every step: mask, masked latents, and zeros where the
+    /// network has channels for a good photo and its flag.
+    ///
+    /// # Shapes
+    /// `[batch, 1, h, w]` and `[batch, C, h, w]` to `[batch, in_channels − C, h, w]`.
+    fn hint(&self, mask: Tensor<4>, masked: Tensor<4>) -> Tensor<4> {
+        let [batch, channels, height, width] = masked.dims();
+        let device = masked.device();
+        let mut parts = vec![mask, masked];
+        if self.unet.config().in_channels == with_reference(channels) {
+            parts.push(Tensor::zeros([batch, channels + 1, height, width], &device));
+        }
+        Tensor::cat(parts, 1)
     }
 
     /// The part of the scheduler's timesteps that `strength` leaves.
@@ -173,13 +190,15 @@ impl Inpaint<'_> {
 
     fn check(&self, inputs: &InpaintInputs, options: InpaintOptions) -> Result<()> {
         let channels = self.vae.latent_channels();
-        let wanted = 2 * channels + 1;
-        if self.unet.config().in_channels != wanted {
-            let got = self.unet.config().in_channels;
+        let (plain, referenced) = (2 * channels + 1, with_reference(channels));
+        let got = self.unet.config().in_channels;
+        if got != plain && got != referenced {
             return Err(argument(
                 "in_channels of the U-Net",
                 got,
-                format!("2C + 1 = {wanted} for inpainting"),
+                format!(
+                    "2C + 1 = {plain} for inpainting, or 3C + 2 = {referenced} with a good photo"
+                ),
             ));
         }
         if !(0.0..=1.0).contains(&options.strength) {
@@ -216,6 +235,11 @@ impl Inpaint<'_> {
         }
         Ok(())
     }
+}
+
+/// Input channels of a network that also takes a good photo's latents and a flag.
+fn with_reference(latent_channels: usize) -> usize {
+    3 * latent_channels + 2
 }
 
 fn argument(what: &'static str, got: impl ToString, expected: impl Into<String>) -> DiffusionError {

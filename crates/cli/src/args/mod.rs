@@ -5,6 +5,7 @@ mod method;
 
 use std::path::PathBuf;
 
+use anomalysd_train::pretrain::Options as Pretraining;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use method::MethodArgs;
@@ -158,9 +159,9 @@ pub enum Format {
     /// For people.
     #[default]
     Table,
-    /// One array.
+    /// One array; without --out it carries the maps, 350 kB for 256×256 pixels.
     Json,
-    /// One object per line, as soon as a photo is judged.
+    /// One object per line, as soon as a photo is judged; maps as in json.
     Jsonl,
     /// One line per photo.
     Csv,
@@ -186,12 +187,8 @@ pub struct FitArgs {
     /// Which weights are tuned on the good photos
     #[arg(long, value_enum, default_value_t)]
     pub tune: Tune,
-    /// Good photos per class [default: all]
-    #[arg(long)]
+    #[arg(long, help = k_shot_help())]
     pub k_shot: Option<usize>,
-    /// Seed of the choice of good photos
-    #[arg(long, default_value_t = 0)]
-    pub draw_seed: u64,
     /// Name of the only class, where DATA is a folder of good photos
     #[arg(long)]
     pub class: Option<String>,
@@ -210,6 +207,16 @@ pub struct FitArgs {
     /// Constants of the method.
     #[command(flatten)]
     pub method: MethodArgs,
+}
+
+/// Good photos of a class that `fit` takes unless `--k-shot` says otherwise: as many as the bank of an
+/// aligned class holds (`anomalysd_detect::prototypes::MOST_PROTOTYPES`).
+pub const MOST_FITTED: usize = 64;
+
+fn k_shot_help() -> String {
+    format!(
+        "Good photos per class, drawn by --seed [default: all, at most {MOST_FITTED} at even distances]"
+    )
 }
 
 /// Which weights `fit` tunes.
@@ -354,6 +361,11 @@ pub enum InspectFormat {
     Json,
 }
 
+/// The text of a flag of `pretrain` with the default that the library holds.
+fn pretraining<T: std::fmt::Display>(text: &str, pick: fn(Pretraining) -> T) -> String {
+    format!("{text} [default: {}]", pick(Pretraining::default()))
+}
+
 /// `pretrain`.
 #[derive(Debug, Args)]
 pub struct PretrainArgs {
@@ -368,8 +380,7 @@ pub struct PretrainArgs {
     /// Photos to measure on, never to train on
     #[arg(long)]
     pub probe: Option<PathBuf>,
-    /// Seed of weights, pictures, crops and noise
-    #[arg(long)]
+    #[arg(long, help = pretraining("Seed of weights, pictures, crops and noise", |own| own.seed))]
     pub seed: Option<u64>,
     /// Continue from the newest checkpoints in the folder
     #[arg(long)]
@@ -377,20 +388,15 @@ pub struct PretrainArgs {
     /// Begin with these weights, under a fresh optimiser
     #[arg(long, value_name = "WEIGHTS", conflicts_with = "resume")]
     pub from: Option<PathBuf>,
-    /// Steps of the VAE
-    #[arg(long)]
+    #[arg(long, help = pretraining("Steps of the VAE", |own| own.vae.steps))]
     pub vae_steps: Option<u64>,
-    /// Steps of U-Net and text encoder
-    #[arg(long)]
+    #[arg(long, help = pretraining("Steps of U-Net and text encoder", |own| own.unet.steps))]
     pub unet_steps: Option<u64>,
-    /// Steps between checkpoints
-    #[arg(long)]
+    #[arg(long, help = pretraining("Steps between checkpoints", |own| own.checkpoint_every))]
     pub checkpoint_every: Option<u64>,
-    /// Steps between sheets of pictures
-    #[arg(long)]
+    #[arg(long, help = pretraining("Steps between sheets of pictures", |own| own.sheet_every))]
     pub sheet_every: Option<u64>,
-    /// Threads that each compute a part of a batch; 1 on a GPU
-    #[arg(long)]
+    #[arg(long, help = pretraining("Threads that each compute a part of a batch; 1 on a GPU", |own| own.workers))]
     pub workers: Option<usize>,
     /// Print all options as JSON, and stop
     #[arg(long)]

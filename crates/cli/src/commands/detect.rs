@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anomalysd_detect::control::Control;
 use anomalysd_detect::features::Features;
-use anomalysd_detect::pipeline::{ClassModel, Detection, Detector};
+use anomalysd_detect::pipeline::{ClassModel, Detection, Detector, PreparedClass};
 use anomalysd_detect::repaint::DiffusionRepair;
 use anomalysd_detect::report::{DetectionResult, Shared};
 use anomalysd_detect::verdict::Verdict;
@@ -21,8 +21,11 @@ use crate::{output, photos, pictures, profile};
 /// The class that photos without one belong to.
 const UNNAMED: &str = "object";
 
-/// Judges every photo; one that cannot be read does not stop the others.
+/// Judges every photo; one that cannot be judged does not stop the others.
 pub fn run(args: &DetectArgs, quiet: bool) -> Outcome {
+    for folder in [&args.out, &args.explain].into_iter().flatten() {
+        output::check_folder(folder)?;
+    }
     let images = photos::listed(&args.images)?;
     let good = photos::listed(&args.good)?;
     let prompts = PromptList::read(args.prompts.as_deref())?;
@@ -62,10 +65,16 @@ pub fn run(args: &DetectArgs, quiet: bool) -> Outcome {
             &fitted
         }
     };
+    let control = Control {
+        cancelled: &cancelled,
+        now_ms: &now_ms,
+        ..Control::default()
+    };
+    let prepared = pollster::block_on(detector.prepare(class, &control))?;
     let judge = Judge {
         args,
         detector,
-        class,
+        class: prepared,
         shared,
         quiet,
     };
@@ -97,7 +106,7 @@ fn fit(
 struct Judge<'a> {
     args: &'a DetectArgs,
     detector: Detector<'a, DiffusionRepair<'a>, Features<'a>>,
-    class: &'a ClassModel,
+    class: PreparedClass<'a, DiffusionRepair<'a>>,
     shared: Shared,
     quiet: bool,
 }
@@ -105,47 +114,25 @@ struct Judge<'a> {
 impl Judge<'_> {
     fn all(&self, images: &[PathBuf]) -> Outcome {
         let stems = photos::unique_stems(images);
-        let mut printer = Printer::new(self.args.format);
-        let (mut failed, mut worst) = (0, Verdict::Ok);
+        let mut batch = Batch::new(self.args.format);
         let reporter = Reporter::new("detect", self.quiet);
         for (index, (path, stem)) in images.iter().zip(&stems).enumerate() {
-            match self.one(path, stem, index, images.len(), &reporter) {
-                Ok(result) => {
-                    worst = worst.max(result.verdict);
-                    printer.add(result)?;
-                }
-                Err(CliError::Input(reason)) => {
-                    failed += 1;
-                    eprintln!("anomalysd: {reason}");
-                }
-                Err(other) => return Err(other),
+            batch.take(self.one(path, stem, index, images.len(), &reporter))?;
+            if batch.interrupted {
+                break;
             }
         }
         drop(reporter);
-        printer.finish()?;
+        batch.printer.finish()?;
         if !self.quiet && self.args.format == Format::Table {
-            eprintln!("{}", self.class.calibration.support());
+            eprintln!("{}", self.class.model().calibration.support());
         }
         if let Some(out) = &self.args.out
             && !self.quiet
         {
             eprintln!("pictures: {}", out.display());
         }
-        if failed > 0 {
-            return Err(CliError::Input(format!(
-                "{failed} of {} photos could not be judged",
-                images.len()
-            )));
-        }
-        let limit = match self.args.fail_on {
-            None => return Ok(()),
-            Some(FailOn::Suspect) => Verdict::Suspect,
-            Some(FailOn::Anomalous) => Verdict::Anomalous,
-        };
-        if worst >= limit {
-            return Err(CliError::FailOn(format!("--fail-on: a photo is {worst}")));
-        }
-        Ok(())
+        batch.end(images.len(), self.args.fail_on)
     }
 
     fn one(
@@ -166,10 +153,10 @@ impl Judge<'_> {
             ..Control::default()
         };
         let detection: Detection =
-            pollster::block_on(self.detector.detect(self.class, &photo, &control))?;
+            pollster::block_on(self.detector.detect_prepared(&self.class, &photo, &control))?;
         let shown = path.display().to_string();
-        let mut result =
-            DetectionResult::new(shown, decode_ms, self.class, &detection, &self.shared);
+        let class = self.class.model();
+        let mut result = DetectionResult::new(shown, decode_ms, class, &detection, &self.shared);
         if let Some(out) = &self.args.out {
             pictures::write(&out.join(stem), &mut result, &detection)?;
         }
@@ -182,7 +169,77 @@ impl Judge<'_> {
             };
             explain::write(&folder, &result, &detection)?;
         }
+        // A result that names no file of the map carries its values.
+        if self.args.out.is_none() && matches!(self.args.format, Format::Json | Format::Jsonl) {
+            result.map.data = Some(pictures::base64(&detection.scored.map));
+        }
         Ok(result)
+    }
+}
+
+/// What has become of a batch so far.
+struct Batch {
+    printer: Printer,
+    worst: Verdict,
+    /// Photos that the user has to mend.
+    refused: usize,
+    /// Photos on which we failed.
+    broken: usize,
+    interrupted: bool,
+}
+
+impl Batch {
+    fn new(format: Format) -> Self {
+        Self {
+            printer: Printer::new(format),
+            worst: Verdict::Ok,
+            refused: 0,
+            broken: 0,
+            interrupted: false,
+        }
+    }
+
+    /// Takes what came of one photo: an error is said here and now, and counted.
+    fn take(&mut self, judged: Outcome<DetectionResult>) -> Outcome {
+        match judged {
+            Ok(result) => {
+                self.worst = self.worst.max(result.verdict);
+                return self.printer.add(result);
+            }
+            Err(CliError::Interrupted) => self.interrupted = true,
+            Err(error) => {
+                match error {
+                    CliError::Internal(_) => self.broken += 1,
+                    _ => self.refused += 1,
+                }
+                eprintln!("anomalysd: {error}");
+            }
+        }
+        Ok(())
+    }
+
+    /// How the command ends.
+    fn end(&self, count: usize, fail_on: Option<FailOn>) -> Outcome {
+        if self.interrupted {
+            return Err(CliError::Interrupted);
+        }
+        let failed = self.refused + self.broken;
+        let said = format!("{failed} of {count} photos could not be judged");
+        match (self.broken, self.refused) {
+            (0, 0) => {}
+            (0, _) => return Err(CliError::Input(said)),
+            _ => return Err(CliError::Internal(said)),
+        }
+        let limit = match fail_on {
+            None => return Ok(()),
+            Some(FailOn::Suspect) => Verdict::Suspect,
+            Some(FailOn::Anomalous) => Verdict::Anomalous,
+        };
+        if self.worst >= limit {
+            let worst = self.worst;
+            return Err(CliError::FailOn(format!("--fail-on: a photo is {worst}")));
+        }
+        Ok(())
     }
 }
 
@@ -210,7 +267,7 @@ impl Printer {
         Ok(())
     }
 
-    fn finish(self) -> Outcome {
+    fn finish(&self) -> Outcome {
         match self.format {
             Format::Jsonl => Ok(()),
             Format::Json => output::print(&output::to_json(&self.results)?),
@@ -298,4 +355,80 @@ fn csv_text(results: &[DetectionResult]) -> Outcome<String> {
         .into_inner()
         .map_err(|error| failed(error.to_string()))?;
     String::from_utf8(bytes).map_err(|error| failed(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use anomalysd_detect::options::Mode;
+    use anomalysd_detect::report::{CalibrationSummary, Identity, MapFile, SCHEMA};
+    use anomalysd_detect::verdict::CalibrationKind;
+
+    use super::*;
+
+    fn result(verdict: Verdict) -> DetectionResult {
+        DetectionResult {
+            schema: SCHEMA,
+            image: "a.png".into(),
+            class: "nut".into(),
+            score: 1.0,
+            p_value: None,
+            p_approximate: false,
+            threshold: 1.0,
+            verdict,
+            calibration: CalibrationSummary {
+                kind: CalibrationKind::Views,
+                n: 7,
+                false_alarm_rate_supported: None,
+                stale: false,
+                peak: 1.0,
+            },
+            regions: Vec::new(),
+            map: MapFile {
+                width: 1,
+                height: 1,
+                max: 1.0,
+                file: None,
+                data: None,
+            },
+            repaired: None,
+            model: None,
+            features: Identity {
+                name: "vae".into(),
+                sha256: String::new(),
+            },
+            profile: None,
+            device: "cpu".into(),
+            mode: Mode::Fast,
+            seed: 0,
+            timings_ms: std::collections::BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn a_batch_goes_on_after_any_error_of_one_photo_and_ends_with_the_gravest() {
+        let refused = || Err(CliError::Input("cut".into()));
+        let broken = || Err(CliError::Internal("NaN".into()));
+        let fine = || Ok(result(Verdict::Ok));
+        let bad = || Ok(result(Verdict::Anomalous));
+        let interrupted = || Err(CliError::Interrupted);
+        let cases: [(Vec<Outcome<DetectionResult>>, u8, usize); 6] = [
+            (vec![fine(), fine()], 0, 2),
+            (vec![refused(), fine()], 2, 1),
+            (vec![broken(), fine(), refused()], 1, 1),
+            (vec![fine(), bad(), fine()], 3, 3),
+            (vec![refused(), bad()], 2, 1),
+            (vec![fine(), broken(), interrupted()], 130, 1),
+        ];
+        for (outcomes, code, printed) in cases {
+            let count = outcomes.len();
+            let mut batch = Batch::new(Format::Table);
+            for outcome in outcomes {
+                assert!(!batch.interrupted);
+                batch.take(outcome).unwrap();
+            }
+            assert_eq!(batch.printer.results.len(), printed);
+            let ended = batch.end(count, Some(FailOn::Suspect));
+            assert_eq!(ended.map_or_else(|error| error.exit_code(), |()| 0), code);
+        }
+    }
 }

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use anomalysd_dataset::draws::draw;
-use anomalysd_dataset::folder::{Class, Dataset};
+use anomalysd_dataset::folder::{Class, Dataset, evenly};
 use anomalysd_detect::control::Control;
 use anomalysd_detect::pipeline::Detector;
 use anomalysd_detect::profile::Profile;
 
-use crate::args::FitArgs;
+use crate::args::{FitArgs, MOST_FITTED};
 use crate::engine::Engine;
 use crate::error::{CliError, Outcome};
 use crate::progress::{Reporter, cancelled, now_ms};
@@ -17,7 +17,8 @@ use crate::{output, photos, profile};
 
 /// Fits every class, and writes the profile.
 pub fn run(args: &FitArgs, quiet: bool) -> Outcome {
-    let classes = classes(args)?;
+    let options = args.method.options();
+    let classes = classes(args, options.seed, quiet)?;
     let prompts = PromptList::read(args.prompts.as_deref())?;
     if args.dry_run {
         for (name, good) in &classes {
@@ -32,7 +33,6 @@ pub fn run(args: &FitArgs, quiet: bool) -> Outcome {
     let engine = Engine::load(&args.engine)?;
     let features = engine.features(&args.engine)?;
     let repair = engine.repair();
-    let options = args.method.options();
     let detector = Detector::new(repair.as_ref(), &features, options.clone())?;
     let reporter = Reporter::new("fit", quiet);
     let mut fitted = Vec::with_capacity(classes.len());
@@ -74,7 +74,7 @@ pub fn run(args: &FitArgs, quiet: bool) -> Outcome {
 }
 
 /// Classes and their good photos: a data set, one class of it, or a folder of good photos.
-fn classes(args: &FitArgs) -> Outcome<Vec<(String, Vec<PathBuf>)>> {
+fn classes(args: &FitArgs, seed: u64, quiet: bool) -> Outcome<Vec<(String, Vec<PathBuf>)>> {
     let flat = photos_inside(&args.data);
     let (dataset, flat) = match (Dataset::read(&args.data), flat) {
         (Ok(dataset), _) => (dataset.classes, None),
@@ -91,7 +91,7 @@ fn classes(args: &FitArgs) -> Outcome<Vec<(String, Vec<PathBuf>)>> {
             train_good: good,
             test: Vec::new(),
         };
-        return Ok(vec![(name, chosen(args, &class)?)]);
+        return Ok(vec![(name, chosen(args, &class, seed, quiet)?)]);
     }
     if let (Some(_), count @ 2..) = (&args.class, dataset.len()) {
         return Err(CliError::Input(format!(
@@ -103,16 +103,26 @@ fn classes(args: &FitArgs) -> Outcome<Vec<(String, Vec<PathBuf>)>> {
         .iter()
         .map(|class| {
             let name = args.class.clone().unwrap_or_else(|| class.name.clone());
-            Ok((name, chosen(args, class)?))
+            Ok((name, chosen(args, class, seed, quiet)?))
         })
         .collect()
 }
 
-fn chosen(args: &FitArgs, class: &Class) -> Outcome<Vec<PathBuf>> {
-    match args.k_shot {
-        Some(k) => Ok(draw(class, k, args.draw_seed)?),
-        None => Ok(class.train_good.clone()),
+/// The good photos of a class that are fitted on: a draw, or all within reason.
+fn chosen(args: &FitArgs, class: &Class, seed: u64, quiet: bool) -> Outcome<Vec<PathBuf>> {
+    if let Some(k) = args.k_shot {
+        return Ok(draw(class, k, seed)?);
     }
+    let all = &class.train_good;
+    if all.len() > MOST_FITTED && !quiet {
+        eprintln!(
+            "{}: {MOST_FITTED} of {} good photos, at even distances; --k-shot takes another number, \
+             and `calibrate` makes use of the others",
+            class.name,
+            all.len()
+        );
+    }
+    Ok(evenly(all.clone(), MOST_FITTED))
 }
 
 fn photos_inside(folder: &Path) -> Option<Vec<PathBuf>> {

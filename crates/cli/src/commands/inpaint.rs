@@ -19,16 +19,7 @@ const STREAM: &str = "inpaint";
 /// Repaints a photo where its mask is white.
 pub fn run(args: &InpaintArgs, quiet: bool) -> Outcome {
     let photo = photos::read(&args.image)?;
-    let mask = photos::read_mask(&args.mask)?;
-    if (mask.width, mask.height) != (photo.width, photo.height) {
-        return Err(CliError::at(
-            &args.mask,
-            format!(
-                "the mask is {}x{}, the photo {}x{}",
-                mask.width, mask.height, photo.width, photo.height
-            ),
-        ));
-    }
+    let mask = photos::read_mask(&args.mask, &photo)?;
     if let Some(size) = args.size
         && !(64..=4096).contains(&size)
     {

@@ -1,9 +1,10 @@
 //! `eval`: what the method is worth on a data set with known defects.
 //!
 //! [`run`] goes through classes and draws and keeps each in a file of its own ([`part`]), so that a
-//! second call skips what is done; [`rows`] turns one detection into the maps of four methods,
+//! second call skips what is done from the same files by the same program ([`hashes`]); [`rows`] turns one detection into the maps of four methods,
 //! [`nearest`] is the plain baseline, [`summary`] and [`report`] make the files that people read.
 
+mod hashes;
 mod nearest;
 mod part;
 mod plots;

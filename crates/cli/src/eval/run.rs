@@ -10,12 +10,13 @@ use anomalysd_detect::features::Features;
 use anomalysd_detect::options::DetectOptions;
 use anomalysd_detect::pipeline::{ClassModel, Detection, Detector};
 use anomalysd_detect::repaint::DiffusionRepair;
+use anomalysd_detect::report::hex;
 use anomalysd_imaging::render::{Cell, heat_map, panel};
 use anomalysd_imaging::{Mask, Photo, encode_png};
-use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::hashes::Hashes;
 use super::nearest::{self, Nearest};
 use super::part::{Case, Part, TestedPhoto, Truth, row};
 use super::rows::{Judged, Method, of_detection};
@@ -47,11 +48,13 @@ struct Bench<'a> {
     root: PathBuf,
     parts: PathBuf,
     config: Value,
+    hashes: Hashes,
     quiet: bool,
 }
 
 /// Measures, and writes metrics.json, scores.csv and report.html.
 pub fn run(args: &EvalArgs, quiet: bool) -> Outcome {
+    output::check_folder(&args.out)?;
     let dataset = Dataset::read(&args.data)?;
     let prompts = PromptList::read(args.prompts.as_deref())?;
     let classes = chosen_classes(&dataset, args)?;
@@ -70,9 +73,13 @@ pub fn run(args: &EvalArgs, quiet: bool) -> Outcome {
     if let Some((profile, _)) = &profile {
         crate::profile::check(profile, &engine, &features)?;
     }
+    if !quiet {
+        classes.iter().for_each(say_unmarked);
+    }
     let jobs = jobs(args, classes)?;
     let out = output::folder(&args.out)?;
-    let config = config(args, &engine, &features, &options)?;
+    let sha256 = profile.as_ref().map(|(_, sha256)| sha256.as_str());
+    let config = config(args, sha256, &engine, &features, &options)?;
     let bench = Bench {
         detector: Detector::new(repair.as_ref(), &features, options)?,
         features: &features,
@@ -80,6 +87,7 @@ pub fn run(args: &EvalArgs, quiet: bool) -> Outcome {
         root: dataset.root.clone(),
         parts: output::folder(&out.join("parts"))?,
         config: config.clone(),
+        hashes: Hashes::default(),
         quiet,
     };
     let mut parts = Vec::with_capacity(jobs.len());
@@ -137,6 +145,19 @@ fn chosen_classes(dataset: &Dataset, args: &EvalArgs) -> Outcome<Vec<Class>> {
         .collect()
 }
 
+/// Says how many defects nobody marked.
+fn say_unmarked(class: &Class) {
+    let defective = || class.test.iter().filter(|photo| photo.defect.is_some());
+    let unmarked = defective().filter(|photo| photo.mask.is_none()).count();
+    if unmarked > 0 {
+        eprintln!(
+            "{}: {unmarked} of {} defective photos have no ground truth; they count for photo scores alone",
+            class.name,
+            defective().count()
+        );
+    }
+}
+
 fn jobs(args: &EvalArgs, classes: Vec<Class>) -> Outcome<Vec<Job>> {
     let given = args.draws.as_deref().map(Draws::read).transpose()?;
     let mut jobs = Vec::new();
@@ -175,6 +196,7 @@ fn jobs(args: &EvalArgs, classes: Vec<Class>) -> Outcome<Vec<Job>> {
 
 fn config(
     args: &EvalArgs,
+    profile_sha256: Option<&str>,
     engine: &Engine,
     features: &Features<'_>,
     options: &DetectOptions,
@@ -185,6 +207,7 @@ fn config(
         "version": env!("CARGO_PKG_VERSION"),
         "data": args.data,
         "profile": args.profile,
+        "profile_sha256": profile_sha256,
         "k_shot": args.k_shot,
         "seeds": args.seeds,
         "draws": args.draws,
@@ -212,16 +235,8 @@ impl Bench<'_> {
         kept().ok_or_else(|| CliError::at(&path, "cannot be read back"))
     }
 
-    /// Hash of the configuration and of the photos' names.
+    /// Hash of the configuration, the prompts and all that is read for the job.
     fn depends_on(&self, job: &Job, pictures: bool) -> Outcome<String> {
-        #[derive(Serialize)]
-        struct Depends<'a> {
-            config: &'a Value,
-            good: &'a [PathBuf],
-            test: Vec<&'a Path>,
-            prompts: Value,
-            pictures: bool,
-        }
         let mut config = self.config.clone();
         if let Some(fields) = config.as_object_mut() {
             // Which other parts are asked for changes nothing here.
@@ -230,21 +245,23 @@ impl Bench<'_> {
             }
         }
         let prompts = self.prompts.get(&job.class.name);
-        let depends = Depends {
-            config: &config,
-            good: &job.good,
-            test: job
+        let depends = json!({
+            "program": self.hashes.program(),
+            "config": config,
+            "good": job.good.iter().map(|path| self.hashes.file(path)).collect::<Vec<_>>(),
+            "test": job
                 .class
                 .test
                 .iter()
-                .map(|photo| photo.path.as_path())
-                .collect(),
-            prompts: json!({ "both": prompts.both(), "detail": prompts.detail() }),
-            pictures,
-        };
-        let text = output::to_json(&depends)?;
-        let digest = Sha256::digest(text.as_bytes());
-        Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+                .map(|photo| {
+                    let mask = photo.mask.as_deref().map(|path| self.hashes.file(path));
+                    (self.hashes.file(&photo.path), &photo.defect, mask)
+                })
+                .collect::<Vec<_>>(),
+            "prompts": { "both": prompts.both(), "detail": prompts.detail() },
+            "pictures": pictures,
+        });
+        Ok(hex(&Sha256::digest(output::to_json(&depends)?)))
     }
 
     fn measure(
@@ -279,6 +296,7 @@ impl Bench<'_> {
             fitted = pollster::block_on(self.detector.fit(&prompts, &good, &control))?;
             &fitted
         };
+        let prepared = pollster::block_on(self.detector.prepare(class, &control))?;
         let count = job.class.test.len();
         let mut judged: BTreeMap<Method, Vec<Judged>> = BTreeMap::new();
         let mut truth = Vec::with_capacity(count);
@@ -289,7 +307,7 @@ impl Bench<'_> {
             let photo = photos::read(&test.path)?;
             let mask = match (&test.defect, &test.mask) {
                 (None, _) => Some(Mask::new(photo.width, photo.height)),
-                (Some(_), Some(path)) => Some(photos::read_mask(path)?),
+                (Some(_), Some(path)) => Some(photos::read_mask(path, &photo)?),
                 (Some(_), None) => None,
             };
             if let Some(baseline) = &baseline {
@@ -310,7 +328,8 @@ impl Bench<'_> {
                 ..Control::default()
             };
             let began = now_ms();
-            let detection = pollster::block_on(self.detector.detect(class, &photo, &control))?;
+            let judging = self.detector.detect_prepared(&prepared, &photo, &control);
+            let detection = pollster::block_on(judging)?;
             times.push(now_ms() - began);
             for (method, one) in of_detection(&detection, self.detector.options()) {
                 judged.entry(method).or_default().push(one);
@@ -353,11 +372,7 @@ impl Bench<'_> {
         Ok(Part {
             depends_on,
             class: job.class.name.clone(),
-            k_shot: if job.k_shot == 0 {
-                class.calibration.scores.len()
-            } else {
-                job.k_shot
-            },
+            k_shot: class.good.len(),
             seed: job.seed,
             n_good: count - n_defect,
             n_defect,

@@ -38,6 +38,81 @@ fn a_damaged_photo_is_named_and_the_others_of_the_batch_go_on() {
 }
 
 #[test]
+fn photos_of_formats_that_are_not_read_are_said_and_the_others_of_the_folder_go_on() {
+    let place = place();
+    let formats: [(&str, &[u8], &str); 7] = [
+        (
+            "a.heic",
+            b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic",
+            "HEIC",
+        ),
+        (
+            "b.HEIF",
+            b"\x00\x00\x00\x18ftypmif1\x00\x00\x00\x00mif1heic",
+            "HEIC",
+        ),
+        (
+            "c.avif",
+            b"\x00\x00\x00\x1cftypavif\x00\x00\x00\x00avifmif1miaf",
+            "AVIF",
+        ),
+        ("d.tif", b"II*\x00\x08\x00\x00\x00", "TIFF"),
+        ("e.tiff", b"MM\x00*\x00\x00\x00\x08", "TIFF"),
+        ("f.bmp", b"BM\x36\x00\x00\x00", "BMP"),
+        ("g.gif", b"GIF89a\x01\x00\x01\x00", "GIF"),
+    ];
+    for (name, bytes, _) in formats {
+        std::fs::write(place.path().join("suspect").join(name), bytes).unwrap();
+    }
+    let done = detect(place.path(), &["suspect", "--format", "jsonl"]);
+    done.refused(&["7 of 9 photos"]);
+    for (name, _, format) in formats {
+        let said = format!("{name}: {format} photos are not read: save it as PNG, JPEG or WebP");
+        assert!(done.err.contains(&said), "no `{said}` in: {}", done.err);
+    }
+    assert_eq!(done.out.lines().count(), 2, "{}", done.out);
+    // A good photo that cannot be read is not left out: the fit would be another.
+    std::fs::write(place.path().join("good/3.heic"), formats[0].1).unwrap();
+    detect(place.path(), &["suspect/fine.png"]).refused(&["3.heic", "HEIC"]);
+}
+
+#[test]
+fn what_is_no_folder_or_leads_nowhere_is_named() {
+    let place = place();
+    let fine = "suspect/fine.png";
+    let refused = |arguments: &[&str], words: &[&str]| {
+        run(place.path(), &joined(&[arguments, &QUICK])).refused(words);
+    };
+    // A file where a folder is expected.
+    refused(&["fit", fine, "--out", "x"], &[fine]);
+    refused(&["eval", fine, "--out", "e"], &[fine]);
+    refused(&["detect", fine, "--good", "good", "--out", fine], &[fine]);
+    refused(
+        &["detect", fine, "--good", "good", "--explain", fine],
+        &[fine],
+    );
+    run(
+        place.path(),
+        &["pretrain", "--photos", fine, "--out", "run"],
+    )
+    .refused(&[fine]);
+    run(place.path(), &["inspect", "good/0.png"]).refused(&["good/0.png"]);
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("loop", place.path().join("loop")).unwrap();
+        std::os::unix::fs::symlink("9.png", place.path().join("good/9.png")).unwrap();
+        refused(&["detect", fine, "--good", "loop"], &["loop"]);
+        refused(
+            &["detect", "loop", "--good", "good/0.png"],
+            &["loop", "1 of 1"],
+        );
+        refused(&["fit", "loop", "--out", "x"], &["loop"]);
+        refused(&["eval", "loop", "--out", "e"], &["loop"]);
+        refused(&["fit", "good", "--out", "x"], &["good/9.png"]);
+    }
+}
+
+#[test]
 fn huge_tiny_and_missing_photos() {
     let place = place();
     // A PNG that says 20,000×20,000 and ends: refused by its header, before anything is allocated.
@@ -120,6 +195,38 @@ fn a_mask_of_another_size_is_refused() {
     run(place.path(), &arguments).refused(&["mask.png", "50x50", "96x96"]);
 }
 
+#[test]
+fn ground_truth_of_another_size_cut_or_missing_is_said() {
+    let place = place();
+    let at = |path: &str| place.path().join("data/nut").join(path);
+    for (from, to) in [
+        ("good/0.png", "train/good/0.png"),
+        ("good/1.png", "test/good/0.png"),
+        ("suspect/stained.png", "test/stain/0.png"),
+        ("suspect/stained.png", "test/stain/1.png"),
+    ] {
+        std::fs::create_dir_all(at(to).parent().unwrap()).unwrap();
+        std::fs::copy(place.path().join(from), at(to)).unwrap();
+    }
+    let white = |side| Photo::from_fn(side, side, |_, _| [1.0; 3]);
+    save(&at("ground_truth/stain/0_mask.png"), &white(96));
+    let eval = || {
+        let arguments = ["eval", "data", "--seeds", "0", "--out", "e"];
+        run(place.path(), &joined(&[&arguments, &QUICK]))
+    };
+    let done = eval().ok();
+    let said = "nut: 1 of 2 defective photos have no ground truth";
+    assert!(done.err.contains(said), "{}", done.err);
+    let mask = save(&at("ground_truth/stain/1_mask.png"), &white(50));
+    eval().refused(&["1_mask.png", "50x50", "96x96"]);
+    let whole = std::fs::read(&mask).unwrap();
+    std::fs::write(&mask, &whole[..whole.len() / 2]).unwrap();
+    eval().refused(&["1_mask.png", "not a readable photo"]);
+    save(&mask, &white(96));
+    let done = eval().ok();
+    assert!(!done.err.contains("no ground truth"), "{}", done.err);
+}
+
 /// The embedded model's file with its tensors changed.
 fn changed_model(change: impl Fn(&mut Vec<(String, Vec<usize>, Vec<u8>)>)) -> Vec<u8> {
     let bytes = anomalysd_diffusion::model::embedded_bytes().unwrap();
@@ -176,6 +283,36 @@ fn damaged_models_are_refused_by_what_is_wrong_with_them() {
     with("bent.safetensors", &bent).refused(&["shape"]);
     with("model.ckpt", b"\x80\x02}q\x00.").refused(&["pickle", "safetensors"]);
     with("model.pt", b"PK\x03\x04archive/data.pkl").refused(&["model.pt"]);
+}
+
+#[test]
+fn weights_of_a_feature_network_that_do_not_fit_are_refused() {
+    let place = place();
+    let with = |name: &str, bytes: &[u8]| {
+        std::fs::write(place.path().join(name), bytes).unwrap();
+        detect(place.path(), &["suspect", "--features-weights", name])
+    };
+    let stem = vec![0u8; 32 * 3 * 3 * 3 * 4];
+    let file = |shape: Vec<usize>, bytes: &[u8]| {
+        let view = TensorView::new(safetensors::Dtype::F32, shape, bytes).unwrap();
+        safetensors::serialize([("_conv_stem.weight", view)], None).unwrap()
+    };
+    let whole = file(vec![32, 3, 3, 3], &stem);
+    with("fewer.safetensors", &whole).refused(&["_bn0.", "missing"]);
+    for end in [0, 7, whole.len() / 2, whole.len() - 1] {
+        with("cut.safetensors", &whole[..end]).refused(&["cut.safetensors"]);
+    }
+    with("bent.safetensors", &file(vec![3, 32, 3, 3], &stem))
+        .refused(&["_conv_stem.weight", "[3, 32, 3, 3]"]);
+    let mut broken = stem.clone();
+    broken[4..8].copy_from_slice(&f32::NAN.to_le_bytes());
+    with("nan.safetensors", &file(vec![32, 3, 3, 3], &broken))
+        .refused(&["_conv_stem.weight", "NaN"]);
+    with("network.pth", b"PK\x03\x04archive/data.pkl").refused(&["network.pth", "pickle"]);
+    with("renamed.safetensors", b"\x80\x02}q\x00.").refused(&["renamed.safetensors", "pickle"]);
+    let gone = ["suspect", "--features-weights", "gone.safetensors"];
+    detect(place.path(), &gone).refused(&["gone.safetensors"]);
+    detect(place.path(), &["suspect", "--features-weights", "good"]).refused(&["good"]);
 }
 
 #[test]

@@ -1,8 +1,15 @@
 //! What each command does when all is well.
 
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+use anomalysd_detect::profile::Profile;
+use anomalysd_imaging::{DecodeLimits, Photo, decode, resize_lanczos};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use crate::support::{QUICK, SMALL, command, joined, place, run};
+use crate::support::{QUICK, Run, SMALL, command, joined, photo, place, run, save};
 
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
@@ -53,6 +60,9 @@ fn the_whole_method_judges_photos_the_same_whatever_the_threads() {
         }
         assert_eq!(result["score"], two[index]["score"]);
     }
+    // What belongs to the class is made ready once.
+    let text = |index: usize| results[index]["timings_ms"]["text"].as_f64().unwrap();
+    assert!(text(0) > 0.0 && text(1) == 0.0, "{} {}", text(0), text(1));
     assert!(
         results[1]["score"].as_f64() > results[0]["score"].as_f64(),
         "the stained one scores higher"
@@ -171,6 +181,33 @@ fn fit_detect_calibrate_and_inspect_share_one_profile() {
 }
 
 #[test]
+fn one_seed_draws_the_photos_and_the_noise_of_a_fit() {
+    let place = place();
+    let drawn = |seed: &[&str], out: &str| {
+        let fit = ["fit", "good", "--k-shot", "2", "--out", out];
+        run(place.path(), &joined(&[&fit, seed, &QUICK])).ok();
+        let bytes = std::fs::read(place.path().join(out)).unwrap();
+        Profile::from_bytes(bytes).unwrap()
+    };
+    let photos = |profile: &Profile| profile.classes[0].good.clone();
+    let without = drawn(&[], "a");
+    let by_seed: Vec<Profile> = ["0", "1", "2"]
+        .iter()
+        .map(|seed| drawn(&["--seed", seed], seed))
+        .collect();
+    assert_eq!(photos(&without), photos(&by_seed[0]));
+    for (seed, profile) in by_seed.iter().enumerate() {
+        assert_eq!(profile.options.seed, seed as u64);
+    }
+    assert!(
+        by_seed
+            .iter()
+            .any(|other| photos(other) != photos(&by_seed[0])),
+        "three seeds, one draw"
+    );
+}
+
+#[test]
 fn fail_on_and_the_formats() {
     let place = place();
     let go = |arguments: &[&str]| {
@@ -191,6 +228,27 @@ fn fail_on_and_the_formats() {
         "{}",
         table.err
     );
+    let one = json(&go(&["--format", "json"]).ok().out)[0]["map"].clone();
+    let line = go(&["--format", "jsonl"]).ok().out;
+    assert_eq!(json(line.lines().next().unwrap())["map"], one);
+    let bytes = STANDARD.decode(one["data"].as_str().unwrap()).unwrap();
+    let values: Vec<f32> = bytes
+        .chunks_exact(4)
+        .map(|four| f32::from_le_bytes(four.try_into().unwrap()))
+        .collect();
+    assert_eq!(
+        (&one["width"], &one["height"]),
+        (&json("256"), &json("256"))
+    );
+    assert_eq!(values.len(), 256 * 256);
+    let highest = values.iter().copied().fold(0.0, f32::max);
+    assert!(highest > 0.0 && f64::from(highest) <= one["max"].as_f64().unwrap() + 1e-6);
+    assert!(one["file"].is_null());
+    let named = json(&go(&["--format", "json", "--out", "out"]).ok().out)[0]["map"].clone();
+    assert!(
+        named["file"] == "map.png" && named["data"].is_null(),
+        "{named}"
+    );
     let csv = go(&["--format", "csv"]).ok().out;
     assert!(
         csv.starts_with("image,class,verdict,score") && csv.lines().count() == 3,
@@ -198,15 +256,10 @@ fn fail_on_and_the_formats() {
     );
 }
 
-#[test]
-fn a_drawn_data_set_is_evaluated_and_a_second_call_skips_what_is_done() {
-    let place = tempfile::tempdir().unwrap();
-    let synth = [
-        "synth",
-        "--out",
-        "data",
-        "--products",
-        "2",
+/// A drawn data set of `products` in `data`: three good photos to fit on, and per product three good
+/// and four defective ones to test on.
+fn drawn(place: &Path, products: &str) {
+    let numbers = [
         "--train",
         "3",
         "--good",
@@ -216,7 +269,41 @@ fn a_drawn_data_set_is_evaluated_and_a_second_call_skips_what_is_done() {
         "--size",
         "96",
     ];
-    run(place.path(), &synth).ok();
+    let synth = ["synth", "--out", "data", "--products", products, "-q"];
+    run(place, &joined(&[&synth, &numbers])).ok();
+}
+
+/// The files under a folder that have an ending, sorted.
+fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path, ending));
+        } else if path.to_string_lossy().ends_with(ending) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The parts of an evaluation, and when each was measured.
+fn measured(out: &Path) -> Vec<(PathBuf, SystemTime)> {
+    let time = |path: PathBuf| {
+        let time = path.metadata().unwrap().modified().unwrap();
+        (path, time)
+    };
+    files(&out.join("parts"), ".json")
+        .into_iter()
+        .map(time)
+        .collect()
+}
+
+#[test]
+fn a_drawn_data_set_is_evaluated_and_a_second_call_skips_what_is_done() {
+    let place = tempfile::tempdir().unwrap();
+    drawn(place.path(), "2");
     let eval = || {
         let arguments = [
             "eval", "data", "--k-shot", "1,2", "--seeds", "0,1", "--out", "e",
@@ -224,43 +311,187 @@ fn a_drawn_data_set_is_evaluated_and_a_second_call_skips_what_is_done() {
         run(place.path(), &joined(&[&arguments, &QUICK])).ok()
     };
     eval();
-    let parts = place.path().join("e/parts");
-    let times = || {
-        let mut times: Vec<_> = std::fs::read_dir(&parts)
-            .unwrap()
-            .map(|entry| entry.unwrap())
-            .map(|entry| {
-                (
-                    entry.file_name(),
-                    entry.metadata().unwrap().modified().unwrap(),
-                )
-            })
-            .collect();
-        times.sort();
-        times
-    };
+    let out = place.path().join("e");
     let (before, metrics) = (
-        times(),
-        std::fs::read(place.path().join("e/metrics.json")).unwrap(),
+        measured(&out),
+        std::fs::read(out.join("metrics.json")).unwrap(),
     );
     eval();
-    assert_eq!(before, times(), "nothing was measured again");
-    let again = std::fs::read(place.path().join("e/metrics.json")).unwrap();
+    assert_eq!(before, measured(&out), "nothing was measured again");
+    let again = std::fs::read(out.join("metrics.json")).unwrap();
     assert!(metrics == again, "metrics.json differs");
     let metrics = json(&String::from_utf8(metrics).unwrap());
     assert_eq!(metrics["schema"], "anomalysd.metrics.v1");
     // Two classes, two numbers of photos, two seeds, two methods without a model.
     assert_eq!(metrics["rows"].as_array().unwrap().len(), 16);
     assert_eq!(metrics["summary"].as_array().unwrap().len(), 4);
-    let csv = std::fs::read_to_string(place.path().join("e/scores.csv")).unwrap();
+    let csv = std::fs::read_to_string(out.join("scores.csv")).unwrap();
     assert!(csv.starts_with("class,k_shot,seed,photo,defect,method,score"));
-    let report = std::fs::read_to_string(place.path().join("e/report.html")).unwrap();
-    assert!(report.contains("nearest-neighbour") && report.contains("data:image/png;base64,"));
+    let report = std::fs::read_to_string(out.join("report.html")).unwrap();
     assert!(
         !report.contains("src=\"http") && !report.contains("href="),
         "the report is self-contained"
     );
-    run(place.path(), &synth).refused(&["data", "exists"]);
+    run(place.path(), &["synth", "--out", "data"]).refused(&["data", "exists"]);
+}
+
+#[test]
+fn a_part_is_measured_again_where_a_photo_the_profile_or_the_program_is_another() {
+    let place = tempfile::tempdir().unwrap();
+    drawn(place.path(), "2");
+    let out = place.path().join("e");
+    let arguments = ["eval", "data", "--seeds", "0", "--out", "e"];
+    let eval = || run(place.path(), &joined(&[&arguments, &QUICK])).ok();
+    eval();
+    let first = measured(&out);
+    assert_eq!(first.len(), 2);
+    // Another picture under the name of a test photo of the first class.
+    let photos = files(&place.path().join("data"), ".png");
+    let tested = |class: &str| {
+        let inside = |path: &&PathBuf| {
+            let path = path.to_string_lossy();
+            path.contains(class) && path.contains("test/good")
+        };
+        photos.iter().find(inside).unwrap()
+    };
+    std::fs::copy(tested("data/001_"), tested("data/000_")).unwrap();
+    eval();
+    let second = measured(&out);
+    assert!(
+        first[0].1 < second[0].1 && first[1] == second[1],
+        "{second:?}"
+    );
+    // Another program: the same one with a byte more at its end.
+    let other = place.path().join("other-program");
+    let mut bytes = std::fs::read(command().get_program()).unwrap();
+    bytes.push(0);
+    std::fs::write(&other, bytes).unwrap();
+    std::fs::set_permissions(
+        &other,
+        std::fs::metadata(command().get_program())
+            .unwrap()
+            .permissions(),
+    )
+    .unwrap();
+    let ran = std::process::Command::new(&other)
+        .current_dir(place.path())
+        .args(joined(&[&arguments, &QUICK]))
+        .output();
+    Run::from(ran.unwrap()).ok();
+    let third = measured(&out);
+    assert!(
+        (0..2).all(|part| second[part].1 < third[part].1),
+        "{third:?}"
+    );
+    // A profile that was calibrated in place.
+    let fit = ["fit", "data", "--out", "p.profile.safetensors", "-q"];
+    run(place.path(), &joined(&[&fit, &QUICK])).ok();
+    let by_profile = || {
+        let eval = [
+            "eval",
+            "data",
+            "--profile",
+            "p.profile.safetensors",
+            "--out",
+            "p",
+        ];
+        run(place.path(), &joined(&[&eval, &QUICK])).ok();
+        let metrics = std::fs::read_to_string(place.path().join("p/metrics.json")).unwrap();
+        json(&metrics)["rows"].clone()
+    };
+    assert_eq!(by_profile()[0]["k_shot"], 3);
+    let fitted = measured(&place.path().join("p"));
+    let held_out = tested("data/000_").to_string_lossy().into_owned();
+    let class = Path::new(&held_out).strip_prefix(place.path()).unwrap();
+    let class = class
+        .components()
+        .nth(1)
+        .unwrap()
+        .as_os_str()
+        .to_string_lossy();
+    let calibrate = [
+        "calibrate",
+        "--profile",
+        "p.profile.safetensors",
+        "--class",
+        &class,
+    ];
+    run(place.path(), &joined(&[&calibrate, &[&*held_out], &QUICK])).ok();
+    // One held-out score, but fitted on three photos still.
+    assert_eq!(by_profile()[0]["k_shot"], 3);
+    let calibrated = measured(&place.path().join("p"));
+    assert!(
+        (0..2).all(|part| fitted[part].1 < calibrated[part].1),
+        "{calibrated:?}"
+    );
+}
+
+#[test]
+fn an_evaluation_with_a_model_shows_four_methods_curves_and_cases() {
+    let place = tempfile::tempdir().unwrap();
+    drawn(place.path(), "1");
+    let arguments = [
+        "eval", "data", "--k-shot", "2", "--seeds", "0", "--subset", "2", "--out", "e",
+    ];
+    run(place.path(), &joined(&[&arguments, &SMALL])).ok();
+    let read = |name: &str| std::fs::read_to_string(place.path().join("e").join(name)).unwrap();
+    let metrics = json(&read("metrics.json"));
+    let methods = [
+        "nearest-neighbour",
+        "features-only",
+        "repair-only",
+        "anomalysd",
+    ];
+    let rows = metrics["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), methods.len());
+    for (row, method) in rows.iter().zip(methods) {
+        assert_eq!(row["method"], method);
+        assert_eq!((&row["n_good"], &row["n_defect"]), (&json("2"), &json("2")));
+        for figure in [
+            "image_auroc",
+            "image_ap",
+            "image_f1_max",
+            "pixel_auroc",
+            "pixel_ap",
+            "pixel_f1_max",
+            "aupro_30",
+        ] {
+            let value = row[figure].as_f64().unwrap_or(f64::NAN);
+            assert!((0.0..=1.0).contains(&value), "{method} {figure}: {value}");
+        }
+    }
+    assert_eq!(metrics["differences"].as_array().unwrap().len(), 3);
+    let report = read("report.html");
+    let figures: Vec<&str> = report.split("<svg").skip(1).collect();
+    let [roc, pro, histogram] = figures[..] else {
+        panic!("{} figures", figures.len());
+    };
+    for (curves, label) in [(roc, "true positive rate"), (pro, "overlap")] {
+        assert!(curves.contains(label), "{curves}");
+        for method in methods {
+            let curve = format!("<title>{method}</title>");
+            let path = curves.split("<path").find(|path| path.contains(&curve));
+            let points = path.unwrap_or_default().matches('L').count();
+            assert!(points > 0, "{label}: no curve of {method}");
+        }
+    }
+    assert!(histogram.contains(" good</title>") && histogram.contains(" defective</title>"));
+    assert!(histogram.contains("stroke-dasharray") && histogram.contains("<title>threshold "));
+    // Each case is a row of photo, repaired photo, map and truth, 160 pixels high.
+    let cases: Vec<&str> = report.split("data:image/png;base64,").skip(1).collect();
+    assert_eq!(cases.len(), 3);
+    for case in cases {
+        let png = STANDARD.decode(case.split('"').next().unwrap()).unwrap();
+        let picture = decode(&png, &DecodeLimits::default()).unwrap();
+        assert!(
+            (4 * 160..5 * 160).contains(&picture.width),
+            "{} pixels wide",
+            picture.width
+        );
+    }
+    for why in ["highest score", "lowest score", "good photo"] {
+        assert!(report.contains(why), "{why}");
+    }
 }
 
 #[test]
@@ -300,6 +531,50 @@ fn the_embedded_model_is_exported_inspected_and_judges_as_a_bundle() {
 }
 
 #[test]
+fn inpaint_repaints_with_the_embedded_model_and_pastes_nothing_back() {
+    let place = place();
+    let hidden = |x: usize, y: usize| (32..64).contains(&x) && (24..56).contains(&y);
+    save(
+        &place.path().join("mask.png"),
+        &Photo::from_fn(96, 96, |x, y| [f32::from(u8::from(hidden(x, y))); 3]),
+    );
+    let arguments = [
+        "inpaint",
+        "suspect/fine.png",
+        "--mask",
+        "mask.png",
+        "--out",
+        "painted.png",
+    ];
+    run(place.path(), &arguments).ok();
+    let read = |name: &str| photo(&place.path().join(name));
+    let painted = read("painted.png");
+    assert_eq!((painted.width, painted.height), (256, 256));
+    let original = resize_lanczos(&read("suspect/fine.png"), 256, 256);
+    // Beyond a latent cell of the mask the photo is seen: what stands there is its latents, decoded.
+    let (mut squares, mut count, mut equal) = (0.0, 0, 0);
+    for y in 0..256 {
+        for x in 0..256 {
+            if (72..184).contains(&x) && (50..164).contains(&y) {
+                continue;
+            }
+            for (a, b) in painted.pixel(x, y).into_iter().zip(original.pixel(x, y)) {
+                squares += f64::from(a - b).powi(2);
+                equal += usize::from((a - b).abs() < 0.5 / 255.0);
+                count += 1;
+            }
+        }
+    }
+    let psnr = -10.0 * (squares / count as f64).log10();
+    let share = equal as f64 / count as f64;
+    assert!(
+        psnr > 18.0,
+        "the visible part is another photo: {psnr:.1} dB"
+    );
+    assert!(share < 0.9, "the photo was pasted back: {share:.3}");
+}
+
+#[test]
 fn doctor_bench_and_completions_answer() {
     let place = place();
     let doctor = run(place.path(), &["doctor", "--format", "json"]).ok();
@@ -316,6 +591,26 @@ fn doctor_bench_and_completions_answer() {
             .out
             .contains("anomalysd")
     );
+    let help = run(place.path(), &["pretrain", "--help"]).ok().out;
+    let own = anomalysd_train::pretrain::Options::default();
+    for (flag, default) in [
+        ("--seed", own.seed),
+        ("--vae-steps", own.vae.steps),
+        ("--unet-steps", own.unet.steps),
+        ("--checkpoint-every", own.checkpoint_every),
+        ("--sheet-every", own.sheet_every),
+        ("--workers", own.workers as u64),
+    ] {
+        let said = help
+            .split(flag)
+            .nth(1)
+            .unwrap()
+            .split(" --")
+            .next()
+            .unwrap();
+        let default = format!("[default: {default}]");
+        assert!(said.contains(&default), "{flag}: {said}");
+    }
     let help = run(place.path(), &["detect", "--help"]).ok().out;
     assert!(
         help.contains("--fusion-alpha") && help.contains("[default: 0.5]"),
@@ -325,29 +620,33 @@ fn doctor_bench_and_completions_answer() {
 
 #[test]
 #[cfg(unix)]
-fn an_interrupt_ends_with_130() {
+fn an_interrupt_ends_with_130_and_what_is_finished_is_printed() {
     let place = place();
-    let arguments = [
-        "detect", "suspect", "--good", "good", "--mode", "faithful", "--device", "cpu",
-    ];
-    let child = command()
+    let photos = ["suspect/fine.png"; 200];
+    let options = ["--good", "good", "--out", "out", "--format", "json"];
+    let mut child = command()
         .current_dir(place.path())
-        .args(arguments)
+        .args(joined(&[&["detect"], &photos, &options, &SMALL]))
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(1500));
-    let id = child.id().to_string();
+    // The second photo's result: the first one is judged, and most are to come.
+    let written = place.path().join("out/fine-2/result.json");
+    let began = Instant::now();
+    while !written.exists() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+        assert!(began.elapsed() < Duration::from_secs(300), "no result");
+        std::thread::sleep(Duration::from_millis(5));
+    }
     std::process::Command::new("kill")
-        .args(["-INT", &id])
+        .args(["-INT", &child.id().to_string()])
         .status()
         .unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(
-        output.status.code(),
-        Some(130),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let done: Run = child.wait_with_output().unwrap().into();
+    assert_eq!(done.code, 130, "{}", done.err);
+    let results = json(&done.out);
+    let count = results.as_array().unwrap().len();
+    assert!((1..200).contains(&count), "{count} results");
+    assert_eq!(results[0]["image"], "suspect/fine.png");
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use anomalysd_dataset::synth::{DefectKind, Family, Product};
-use anomalysd_imaging::{Photo, encode_png};
+use anomalysd_imaging::{DecodeLimits, Photo, decode, encode_png};
 
 /// A finished run.
 pub struct Run {
@@ -76,6 +76,11 @@ pub fn save(path: &Path, photo: &Photo) -> PathBuf {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(path, encode_png(photo)).unwrap();
     path.to_owned()
+}
+
+/// Reads a photo.
+pub fn photo(path: &Path) -> Photo {
+    decode(&std::fs::read(path).unwrap(), &DecodeLimits::default()).unwrap()
 }
 
 /// A folder with three good photos in `good`, one good and one defective one in `suspect`.

@@ -1,12 +1,14 @@
 //! Features of the loaded model's own encoder: nothing else is needed.
 
 use anomalysd_diffusion::model::InpaintModel;
-use anomalysd_imaging::{Photo, pad_reflect};
+use anomalysd_imaging::{Photo, resize_lanczos};
 
 use super::{FeatureLayers, FeatureNetwork, layers, upload};
 use crate::DetectError;
 
-/// The latents of the VAE as features.
+/// The latents of the VAE as features. A photo whose sides are no multiples of the VAE's factor is
+/// resized to the nearest ones, so that the latents cover the photo exactly: beside a padded one they
+/// would lie off their places, and describe what was mirrored.
 #[derive(Debug, Clone, Copy)]
 pub struct VaeFeatures<'a> {
     model: &'a InpaintModel,
@@ -30,8 +32,9 @@ impl FeatureNetwork for VaeFeatures<'_> {
 
     async fn extract(&self, photo: &Photo) -> Result<FeatureLayers, DetectError> {
         let factor = self.model.vae.factor();
-        let padded = pad_reflect(photo, factor);
-        let latents = self.model.vae.enc(upload(&padded, &self.model.device))?;
+        let side = |pixels: usize| ((pixels + factor / 2) / factor).max(1) * factor;
+        let resized = resize_lanczos(photo, side(photo.width), side(photo.height));
+        let latents = self.model.vae.enc(upload(&resized, &self.model.device))?;
         layers(vec![latents]).await
     }
 }

@@ -6,7 +6,7 @@ use anomalysd_imaging::{Map, Photo};
 
 use super::measure::{Context, Guide, Measurement};
 use super::timings::Meter;
-use super::{ClassModel, Detector};
+use super::{ClassModel, Detector, PreparedClass};
 use crate::DetectError;
 use crate::control::{Control, Stage};
 use crate::features::FeatureNetwork;
@@ -57,7 +57,8 @@ pub struct Detection {
     pub measurement: Measurement,
     /// Everything normalised and fused.
     pub scored: Scored,
-    /// Milliseconds by stage, by the caller's clock.
+    /// Milliseconds by stage, by the caller's clock. What belongs to the class counts for the photo
+    /// that first needed it.
     pub timings: BTreeMap<Stage, f64>,
 }
 
@@ -72,23 +73,21 @@ impl Detection {
 }
 
 impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
-    /// Judges a photo against a class.
+    /// Judges a photo against a class. For several photos, [`Self::prepare`] the class once.
     ///
     /// # Errors
-    /// The networks' own; a stop by the caller.
+    /// As [`Self::prepare`] and [`Self::detect_prepared`].
     pub async fn detect(
         &self,
         class: &ClassModel,
         photo: &Photo,
         control: &Control<'_>,
     ) -> Result<Detection, DetectError> {
-        let mut detections = self
-            .detect_all(class, std::slice::from_ref(photo), control)
-            .await?;
-        detections.pop().ok_or(DetectError::NoGoodPhotos)
+        let prepared = self.prepare(class, control).await?;
+        self.detect_prepared(&prepared, photo, control).await
     }
 
-    /// Judges several photos of one class; what belongs to the class is made ready once.
+    /// Judges several photos of one class, which is made ready once.
     ///
     /// # Errors
     /// As [`Self::detect`].
@@ -98,22 +97,61 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         photos: &[Photo],
         control: &Control<'_>,
     ) -> Result<Vec<Detection>, DetectError> {
-        let context = Context {
-            prototypes: &class.prototypes,
-            good: class.good.iter().collect(),
-            class: self.ready(class.contexts.as_ref(), &class.latents).await?,
-            guide: Guide::Quantiles(class.guide.0, class.guide.1),
-        };
+        let prepared = self.prepare(class, control).await?;
         let mut detections = Vec::with_capacity(photos.len());
         for (index, photo) in photos.iter().enumerate() {
             let meter = Meter::new(control, index, photos.len());
-            let photo = self.resized(photo);
-            meter.expect(self.work(photo.width, photo.height));
-            let subject = self.open(photo, false, &meter).await?;
-            let measurement = self.measure(&subject, &context, &meter).await?;
-            detections.push(self.judge(class, measurement, &meter).await?);
+            detections.push(self.detect_with(&prepared, photo, &meter).await?);
         }
         Ok(detections)
+    }
+
+    /// Judges a photo against a class that was made ready.
+    ///
+    /// What belongs to the class is in the timings of the photo that first needs it.
+    ///
+    /// # Errors
+    /// The networks' own; descriptors of another length than this feature network's; a stop by the
+    /// caller.
+    pub async fn detect_prepared(
+        &self,
+        class: &PreparedClass<'_, R>,
+        photo: &Photo,
+        control: &Control<'_>,
+    ) -> Result<Detection, DetectError> {
+        let meter = Meter::new(control, 0, 1);
+        self.detect_with(class, photo, &meter).await
+    }
+
+    async fn detect_with(
+        &self,
+        class: &PreparedClass<'_, R>,
+        photo: &Photo,
+        meter: &Meter<'_>,
+    ) -> Result<Detection, DetectError> {
+        if let Some(spent_ms) = class.spent_ms.take() {
+            meter.add(Stage::Class, spent_ms);
+        }
+        let photo = self.resized(photo);
+        meter.expect(self.work(photo.width, photo.height));
+        let subject = self.open(photo, false, meter).await?;
+        let model = class.model;
+        let (own, given) = (subject.descriptors.dim, model.prototypes.bank.dim);
+        if own != given {
+            return Err(DetectError::Profile {
+                reason: format!(
+                    "its descriptors have {given} numbers, the feature network's {own}"
+                ),
+            });
+        }
+        let context = Context {
+            prototypes: &model.prototypes,
+            good: model.good.iter().collect(),
+            class: class.ready.as_ref(),
+            guide: Guide::Quantiles(model.guide.0, model.guide.1),
+        };
+        let measurement = self.measure(&subject, &context, meter).await?;
+        self.judge(model, measurement, meter).await
     }
 
     async fn judge(

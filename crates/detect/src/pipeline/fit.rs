@@ -8,10 +8,10 @@ use super::subject::Subject;
 use super::timings::Meter;
 use super::{Detector, views};
 use crate::DetectError;
-use crate::control::Control;
+use crate::control::{Control, Stage};
 use crate::features::FeatureNetwork;
 use crate::options::ScoreOptions;
-use crate::profile::round_to_half;
+use crate::profile::{MOST_PHOTOS, round_to_half};
 use crate::prompts::Prompts;
 use crate::prototypes::{Descriptors, Pose, Prototypes, grid_of};
 use crate::repaint::{Contexts, Latents, Repair};
@@ -50,7 +50,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
     /// against its own views.
     ///
     /// # Errors
-    /// No photo; the networks' own.
+    /// No photo, or more than a profile holds; the networks' own.
     pub async fn fit(
         &self,
         prompts: &Prompts,
@@ -59,6 +59,12 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
     ) -> Result<ClassModel, DetectError> {
         if good.is_empty() {
             return Err(DetectError::NoGoodPhotos);
+        }
+        if good.len() > MOST_PHOTOS {
+            return Err(DetectError::TooManyGoodPhotos {
+                got: good.len(),
+                most: MOST_PHOTOS,
+            });
         }
         let good: Vec<Photo> = good.iter().map(|photo| self.resized(photo)).collect();
         let single = good.len() == 1;
@@ -78,6 +84,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         let contexts = match self.repair {
             Some(repair) => {
                 let contexts = repair.contexts(&prompts.both(), &prompts.detail()).await?;
+                meter.tick(Stage::Class, 0).await?;
                 Some(rounded(contexts))
             }
             None => None,
@@ -102,7 +109,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
                 .collect();
             self.pose(&good).await?
         };
-        let shown: Vec<&Descriptors> = turned.iter().flatten().collect();
+        let shown: Vec<&[Descriptors]> = turned.iter().map(Vec::as_slice).collect();
         let prototypes = Prototypes::fit(&shown, pose.aligned, &self.options.features);
         let latents: Vec<Latents> = subjects
             .iter()
@@ -113,10 +120,11 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
             for view in views {
                 opened.push(self.open(view, false, &meter).await?);
             }
+            let ready = self.ready(contexts.as_ref(), &latents, &meter).await?;
             let context = Context {
                 prototypes: &prototypes,
                 good: all.clone(),
-                class: self.ready(contexts.as_ref(), &latents).await?,
+                class: ready.as_ref(),
                 guide: Guide::Forced,
             };
             let mut measurements = Vec::with_capacity(opened.len());
@@ -201,19 +209,20 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
                 .filter(others)
                 .map(|i| &subjects[i].descriptors)
                 .collect();
-            let shown: Vec<&Descriptors> = (0..turned.len())
+            let shown: Vec<&[Descriptors]> = (0..turned.len())
                 .filter(others)
-                .flat_map(|i| &turned[i])
+                .map(|i| turned[i].as_slice())
                 .collect();
             let prototypes = Prototypes::fit(&shown, aligned, &self.options.features);
             let latents: Vec<Latents> = (0..latents.len())
                 .filter(others)
                 .map(|i| latents[i].clone())
                 .collect();
+            let ready = self.ready(contexts, &latents, meter).await?;
             let context = Context {
                 prototypes: &prototypes,
                 good,
-                class: self.ready(contexts, &latents).await?,
+                class: ready.as_ref(),
                 guide: Guide::Forced,
             };
             measurements.push(self.measure(subject, &context, meter).await?);

@@ -78,7 +78,7 @@ pub(super) struct Context<'a, R: Repair> {
     pub prototypes: &'a Prototypes,
     /// Good photos' descriptors, in the order of the class's latents.
     pub good: Vec<&'a Descriptors>,
-    pub class: Option<R::Class>,
+    pub class: Option<&'a R::Class>,
     pub guide: Guide,
 }
 
@@ -88,14 +88,17 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         &self,
         contexts: Option<&Contexts>,
         good: &[Latents],
+        meter: &Meter<'_>,
     ) -> Result<Option<R::Class>, DetectError> {
-        match (self.repair, contexts) {
+        let ready = match (self.repair, contexts) {
             (Some(repair), Some(contexts)) => {
                 let good = &good[..self.references(good.len())];
-                Ok(Some(repair.class(contexts, good).await?))
+                Some(repair.class(contexts, good).await?)
             }
-            _ => Ok(None),
-        }
+            _ => None,
+        };
+        meter.tick(Stage::Class, 0).await?;
+        Ok(ready)
     }
 
     /// Units of work of one photo.
@@ -142,7 +145,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         let (width, height) = (subject.photo.width, subject.photo.height);
         let q = resize_bilinear_map(&prototypes.q, width, height);
         let (mut scales, mut guided) = (Vec::new(), None);
-        if let Some(class) = &context.class {
+        if let Some(class) = context.class {
             let best = best_reference(&subject.descriptors, &context.good);
             let plan = self.plan(&subject.frame);
             let finest = plan.scales.iter().map(|scale| scale.n_cells).max();

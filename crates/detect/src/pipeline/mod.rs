@@ -8,6 +8,7 @@ mod detect;
 mod fit;
 mod measure;
 mod pose;
+mod prepared;
 mod subject;
 mod timings;
 mod views;
@@ -15,6 +16,7 @@ mod views;
 pub use detect::{Detection, Scored};
 pub use fit::ClassModel;
 pub use measure::{GuidedResult, Measurement, PassResult, ScaleResult};
+pub use prepared::PreparedClass;
 
 use anomalysd_imaging::Photo;
 

@@ -6,7 +6,7 @@ use super::Detector;
 use crate::DetectError;
 use crate::features::FeatureNetwork;
 use crate::options::Choice;
-use crate::prototypes::{Descriptors, Pose, Turn};
+use crate::prototypes::{Descriptors, Pose, Turn, located};
 use crate::repaint::Repair;
 
 impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
@@ -43,7 +43,11 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
             turned.push(views);
         }
         let originals: Vec<&Descriptors> = good.iter().map(|(_, own)| *own).collect();
-        let pose = single.unwrap_or_else(|| Pose::measure(&originals, &turned, options));
+        let mut pose = single.unwrap_or_else(|| Pose::measure(&originals, &turned, options));
+        // Where not even one photo fits into a bank of places, the search is free.
+        let views = 1 + pose.turns.len();
+        let places: Vec<usize> = originals.iter().map(|own| views * own.count()).collect();
+        pose.aligned &= !located(&places).is_empty();
         let all = originals.into_iter().zip(turned).map(|(own, views)| {
             let allowed = views
                 .into_iter()

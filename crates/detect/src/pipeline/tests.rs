@@ -75,7 +75,13 @@ impl Repair for Oracle {
     }
 
     async fn contexts(&self, _both: &str, _detail: &str) -> Result<Contexts, DetectError> {
-        Ok(Contexts::default())
+        Ok(Contexts {
+            tokens: 1,
+            width: 1,
+            both: vec![0.0],
+            detail: vec![0.0],
+            empty: vec![0.0],
+        })
     }
 
     async fn latents(&self, _scene: &Photo) -> Result<Latents, DetectError> {
@@ -264,7 +270,7 @@ fn a_loaded_profile_judges_bit_for_bit_as_the_fit_that_made_it() {
         fingerprint: "colours".into(),
     };
     let profile = Profile {
-        model: None,
+        model: Some(weights.clone()),
         features: weights,
         options: detector.options().clone(),
         classes: vec![class.clone()],
@@ -343,4 +349,56 @@ fn a_part_on_a_background_is_not_turned_and_a_texture_is() {
         let (_, class) = fitted(&oracle, &[photo]);
         assert_eq!(class.pose.turns.len(), expected);
     }
+}
+
+#[test]
+fn whatever_can_be_fitted_can_be_written_and_read() {
+    use crate::options::Choice;
+    use crate::profile::{Profile, Weights};
+    use crate::prototypes::MOST_PROTOTYPES;
+
+    let photo = product(64, 64);
+    // 32×32 places a photo: 64 photos, or 10 with their five turns, fill a bank.
+    for (count, turns, kept) in [
+        (64, Choice::No, 64),
+        (65, Choice::No, 64),
+        (10, Choice::Yes, 60),
+        (11, Choice::Yes, 60),
+    ] {
+        let good: Vec<Photo> = (0..count)
+            .map(|i| lit(&photo, 1.0 + 0.002 * i as f32))
+            .collect();
+        let mut options = DetectOptions::default();
+        (options.features.aligned, options.features.turns) = (Choice::Yes, turns);
+        let detector = Detector::new(None::<&Oracle>, &Colours, options.clone()).unwrap();
+        let prompts = Prompts::named("thing");
+        let class = pollster::block_on(detector.fit(&prompts, &good, &Control::default())).unwrap();
+        assert_eq!(class.prototypes.bank.count(), kept * 32 * 32);
+        assert_eq!(class.prototypes.radius, Some(2));
+        let profile = Profile {
+            model: None,
+            features: Weights {
+                name: "colours".into(),
+                fingerprint: "colours".into(),
+            },
+            options,
+            classes: vec![class],
+        };
+        let read = Profile::from_bytes(profile.to_bytes().unwrap()).unwrap();
+        assert_eq!(read.classes[0].prototypes, profile.classes[0].prototypes);
+    }
+    let mut options = DetectOptions::default();
+    options.features.bank_capacity = MOST_PROTOTYPES + 1;
+    let refused = Detector::new(None::<&Oracle>, &Colours, options)
+        .err()
+        .unwrap();
+    assert!(refused.to_string().contains("bank_capacity"), "{refused}");
+    let many = vec![Photo::new(8, 8); 4097];
+    let detector = Detector::new(None::<&Oracle>, &Colours, DetectOptions::default()).unwrap();
+    let refused =
+        pollster::block_on(detector.fit(&Prompts::named("thing"), &many, &Control::default()));
+    assert!(matches!(
+        refused,
+        Err(DetectError::TooManyGoodPhotos { got: 4097, .. })
+    ));
 }

@@ -56,6 +56,11 @@ impl<'a> Meter<'a> {
         self.control.check()
     }
 
+    /// `spent_ms` of an earlier meter were spent on `stage`, too.
+    pub(crate) fn add(&self, stage: Stage, spent_ms: f64) {
+        *self.spent.borrow_mut().entry(stage).or_default() += spent_ms;
+    }
+
     /// Milliseconds by stage.
     pub(crate) fn spent(&self) -> BTreeMap<Stage, f64> {
         self.spent.borrow().clone()

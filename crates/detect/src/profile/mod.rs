@@ -26,6 +26,9 @@ const METADATA_KEY: &str = "anomalysd";
 /// Schema of the JSON.
 const SCHEMA: &str = "anomalysd.profile.v1";
 
+/// Good photos of a class that no profile exceeds.
+pub(crate) const MOST_PHOTOS: usize = 1 << 12;
+
 /// Weights that a profile was made with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

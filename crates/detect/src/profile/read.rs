@@ -5,19 +5,17 @@ use std::collections::BTreeSet;
 
 use anomalysd_diffusion::weights::{HostTensor, SafetensorsSource, TensorSource};
 
-use super::{ClassHeader, Header, METADATA_KEY, Profile, SCHEMA};
+use super::{ClassHeader, Header, METADATA_KEY, MOST_PHOTOS, Profile, SCHEMA};
 use crate::DetectError;
 use crate::options::FeatureOptions;
 use crate::pipeline::ClassModel;
-use crate::prototypes::{Bank, Descriptors, Prototypes, Subspace, Turn};
+use crate::prototypes::{Bank, Descriptors, MOST_PROTOTYPES, Prototypes, Subspace, Turn, located};
 use crate::repaint::{Contexts, Latents};
 
-/// Prototypes that no profile exceeds, whatever its own options say.
-const MOST_PROTOTYPES: usize = 1 << 16;
 /// Numbers per descriptor that no feature network exceeds.
 const MOST_DIMENSIONS: usize = 1 << 14;
-/// Good photos of a class that no profile exceeds.
-const MOST_PHOTOS: usize = 1 << 12;
+/// Side of a good photo's latents that no model exceeds: photos have at most 4,096 pixels a side.
+const MOST_CELLS: usize = 1 << 12;
 
 fn refuse<T>(reason: impl Into<String>) -> Result<T, DetectError> {
     Err(DetectError::Profile {
@@ -76,12 +74,6 @@ impl Profile {
                 reason: error.to_string(),
             })?;
         header.options.validate()?;
-        if header.options.features.bank_capacity > MOST_PROTOTYPES {
-            return refuse(format!(
-                "its capacity of {} prototypes is beyond {MOST_PROTOTYPES}",
-                header.options.features.bank_capacity
-            ));
-        }
         let tensors = Tensors {
             unused: RefCell::new(source.names().into_iter().collect()),
             source,
@@ -90,6 +82,17 @@ impl Profile {
         for (index, class) in header.classes.into_iter().enumerate() {
             if classes.iter().any(|other| other.name == class.name) {
                 return refuse(format!("class `{}` occurs twice", class.name));
+            }
+            if header.model.is_some() != class.contexts {
+                let (with, without) = if class.contexts {
+                    ("text contexts", "model")
+                } else {
+                    ("a model", "text contexts")
+                };
+                return refuse(format!(
+                    "class `{}` has {with}, but no {without}",
+                    class.name
+                ));
             }
             classes.push(read_class(
                 &tensors,
@@ -172,7 +175,7 @@ fn read_class(
             dim,
             vectors: vectors(&name("bank"))?,
             grids: if header.pose.aligned {
-                grids_with_turns(&header)
+                grids_of_bank(&header)
             } else {
                 Vec::new()
             },
@@ -223,39 +226,20 @@ fn read_class(
         }
     }
     let contexts = if header.contexts {
-        let [both, detail, empty] = ["both", "detail", "empty"]
-            .map(|prompt| tensors.take(&name(&format!("contexts.{prompt}")), 2));
-        let (both, detail, empty) = (both?, detail?, empty?);
-        if both.shape != detail.shape || both.shape != empty.shape {
-            return refuse(format!(
-                "text contexts of `{}` differ in shape",
-                header.name
-            ));
-        }
-        Some(Contexts {
-            tokens: both.shape[0],
-            width: both.shape[1],
-            both: both.values,
-            detail: detail.values,
-            empty: empty.values,
-        })
+        Some(read_contexts(tensors, &name("contexts"))?)
     } else {
         None
     };
-    let mut latents = Vec::with_capacity(header.references);
-    for index in 0..header.references {
-        let full = name(&format!("references.{index}"));
-        let tensor = tensors.take(&full, 3)?;
-        let [channels, height, width] = [tensor.shape[0], tensor.shape[1], tensor.shape[2]];
-        if tensor.values.is_empty() {
-            return refuse(format!("tensor `{full}` is empty"));
-        }
-        latents.push(Latents {
-            channels,
-            height,
-            width,
-            data: tensor.values,
-        });
+    let latents = (0..header.references)
+        .map(|index| read_latents(tensors, &name(&format!("references.{index}"))))
+        .collect::<Result<Vec<Latents>, _>>()?;
+    if let [first, others @ ..] = latents.as_slice()
+        && let Some(other) = others.iter().find(|one| one.channels != first.channels)
+    {
+        return refuse(format!(
+            "references of `{}` have {} and {} channels",
+            header.name, first.channels, other.channels
+        ));
     }
     Ok(ClassModel {
         name: header.name,
@@ -278,16 +262,61 @@ fn read_class(
     })
 }
 
-/// Grids of the good photos, each followed by those of its allowed turns, as `fit` fills the bank.
-fn grids_with_turns(header: &ClassHeader) -> Vec<(usize, usize)> {
-    let turned = |(width, height)| {
+/// Three contexts of one shape.
+fn read_contexts(tensors: &Tensors, key: &str) -> Result<Contexts, DetectError> {
+    let [both, detail, empty] =
+        ["both", "detail", "empty"].map(|prompt| tensors.take(&format!("{key}.{prompt}"), 2));
+    let (both, detail, empty) = (both?, detail?, empty?);
+    if both.values.is_empty() || both.shape != detail.shape || both.shape != empty.shape {
+        return refuse(format!(
+            "text contexts `{key}` are empty or differ in shape"
+        ));
+    }
+    Ok(Contexts {
+        tokens: both.shape[0],
+        width: both.shape[1],
+        both: both.values,
+        detail: detail.values,
+        empty: empty.values,
+    })
+}
+
+fn read_latents(tensors: &Tensors, key: &str) -> Result<Latents, DetectError> {
+    let tensor = tensors.take(key, 3)?;
+    let [channels, height, width] = [tensor.shape[0], tensor.shape[1], tensor.shape[2]];
+    if tensor.values.is_empty() || height.max(width) > MOST_CELLS {
+        return refuse(format!(
+            "tensor `{key}` has shape {:?}, expected [C, 1 to {MOST_CELLS}, 1 to {MOST_CELLS}]",
+            tensor.shape
+        ));
+    }
+    Ok(Latents {
+        channels,
+        height,
+        width,
+        data: tensor.values,
+    })
+}
+
+/// Grids of the photos that the bank of an aligned class holds, each followed by those of its allowed
+/// turns, as `fit` fills it.
+fn grids_of_bank(header: &ClassHeader) -> Vec<(usize, usize)> {
+    let views = 1 + header.pose.turns.len();
+    let count = |&(width, height): &(usize, usize)| width.saturating_mul(height);
+    let places: Vec<usize> = header
+        .grids
+        .iter()
+        .map(|grid| count(grid).saturating_mul(views))
+        .collect();
+    let turned = |index: usize| {
+        let (width, height) = header.grids[index];
         let views = header.pose.turns.iter().map(move |turn| match turn {
             Turn::Right | Turn::Left => (height, width),
             Turn::Around | Turn::Mirror | Turn::UpsideDown => (width, height),
         });
         std::iter::once((width, height)).chain(views)
     };
-    header.grids.iter().copied().flat_map(turned).collect()
+    located(&places).into_iter().flat_map(turned).collect()
 }
 
 /// The numbers of the JSON: finite, not negative, scores ascending.

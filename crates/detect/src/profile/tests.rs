@@ -157,6 +157,27 @@ fn a_profile_is_read_back_as_it_was_and_the_same_one_gives_the_same_bytes() {
 }
 
 #[test]
+fn a_coreset_of_as_many_prototypes_as_there_are_places_is_stored() {
+    let mut profile = profile();
+    let class = &mut profile.classes[0];
+    let turned: Vec<Descriptors> = class
+        .good
+        .iter()
+        .flat_map(|photo| {
+            let mut turned = photo.clone();
+            turned.data.iter_mut().for_each(|value| *value += 4.0);
+            [photo.clone(), turned]
+        })
+        .collect();
+    let places = class.prototypes.bank.count();
+    class.pose.turns = vec![Turn::Around];
+    class.prototypes.bank = Bank::new(&turned.iter().collect::<Vec<_>>()).reduced(places);
+    assert_eq!(class.prototypes.bank.count(), places);
+    let read = Profile::from_bytes(profile.to_bytes().unwrap()).unwrap();
+    assert_eq!(read.classes[0].prototypes, profile.classes[0].prototypes);
+}
+
+#[test]
 fn other_weights_and_unknown_classes_are_refused_by_name() {
     let profile = profile();
     let features = profile.features.clone();
@@ -192,7 +213,7 @@ fn other_weights_and_unknown_classes_are_refused_by_name() {
 #[test]
 fn what_does_not_fit_is_refused_in_words() {
     type Change = Box<dyn Fn(&mut serde_json::Value)>;
-    let cases: [(&str, Change, &str); 10] = [
+    let cases: [(&str, Change, &str); 12] = [
         (
             "schema",
             Box::new(|json| json["schema"] = "anomalysd.profile.v9".into()),
@@ -239,6 +260,16 @@ fn what_does_not_fit_is_refused_in_words() {
             "holds 24 of 12 places",
         ),
         (
+            "no model",
+            Box::new(|json| json["model"] = serde_json::Value::Null),
+            "text contexts, but no model",
+        ),
+        (
+            "no contexts",
+            Box::new(|json| json["classes"][1]["contexts"] = false.into()),
+            "class `b` has a model, but no text contexts",
+        ),
+        (
             "twice",
             Box::new(|json| json["classes"][1]["name"] = "a".into()),
             "twice",
@@ -248,6 +279,30 @@ fn what_does_not_fit_is_refused_in_words() {
         let error = refusal(with_json(change));
         assert!(error.contains(words), "{name}: {error}");
     }
+}
+
+#[test]
+fn references_and_contexts_that_do_not_fit_each_other_are_refused() {
+    let latents = |channels, width| Latents {
+        channels,
+        height: 1,
+        width,
+        data: vec![0.5; channels * width],
+    };
+    for (references, words) in [
+        (vec![latents(2, 2), latents(3, 2)], "2 and 3 channels"),
+        (vec![latents(1, 4097)], "classes.0.references.0"),
+        (vec![latents(0, 4)], "classes.0.references.0"),
+    ] {
+        let mut profile = profile();
+        profile.classes[0].latents = references;
+        let error = refusal(profile.to_bytes().unwrap());
+        assert!(error.contains(words), "{error}");
+    }
+    let mut profile = profile();
+    profile.classes[0].contexts = Some(Contexts::default());
+    let error = refusal(profile.to_bytes().unwrap());
+    assert!(error.contains("classes.0.contexts"), "{error}");
 }
 
 #[test]

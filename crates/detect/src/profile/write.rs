@@ -63,10 +63,11 @@ impl Profile {
     }
 }
 
-/// Whether the bank is more than the good photos' locations in order.
+/// Whether the bank is anything but the good photos' locations in order. Their number does not tell:
+/// a coreset of photos and their turns may have just as many.
 fn has_own_bank(class: &ClassModel) -> bool {
-    let all: usize = class.good.iter().map(|photo| photo.count()).sum();
-    class.prototypes.bank.count() != all
+    let good = class.good.iter().flat_map(|photo| &photo.data);
+    !class.prototypes.bank.vectors.iter().eq(good)
 }
 
 fn header(class: &ClassModel) -> ClassHeader {

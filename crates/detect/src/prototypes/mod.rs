@@ -19,6 +19,11 @@ use anomalysd_imaging::Map;
 
 use crate::options::FeatureOptions;
 
+/// Prototypes that no class has more of, whatever its options say: 64 photos of 32×32 places, or ten
+/// and their turns. EfficientNet-Lite0's descriptors of so many places take 46 MB, which a browser
+/// can hold for a class.
+pub const MOST_PROTOTYPES: usize = 1 << 16;
+
 /// Prototypes of one class: bank and subspace.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prototypes {
@@ -42,15 +47,26 @@ pub struct PrototypeMaps {
 }
 
 impl Prototypes {
-    /// Fits bank and subspace to the descriptors of good photos and of their allowed turns. An
-    /// aligned class keeps all of them, since a coreset has lost the places.
-    pub fn fit(good: &[&Descriptors], aligned: bool, options: &FeatureOptions) -> Self {
-        let full = Bank::new(good);
+    /// Fits bank and subspace to good photos, each with its own descriptors followed by those of its
+    /// allowed turns. A coreset has lost the places, so that the bank of an aligned class holds whole
+    /// photos: the [`located`] ones.
+    pub fn fit(good: &[&[Descriptors]], aligned: bool, options: &FeatureOptions) -> Self {
+        let full = bank_of(good.iter().copied());
         let subspace = Subspace::fit(&full.vectors, full.dim, options.subspace_variance);
-        let (bank, radius) = if aligned {
-            (full, Some(options.aligned_radius))
+        let places: Vec<usize> = good
+            .iter()
+            .map(|views| views.iter().map(Descriptors::count).sum())
+            .collect();
+        let located = if aligned {
+            located(&places)
         } else {
+            Vec::new()
+        };
+        let (bank, radius) = if located.is_empty() {
             (full.reduced(options.bank_capacity), None)
+        } else {
+            let bank = bank_of(located.iter().map(|&index| good[index]));
+            (bank, Some(options.aligned_radius))
         };
         Self {
             bank,
@@ -82,6 +98,22 @@ impl Prototypes {
             q: map(q),
         }
     }
+}
+
+/// Which photos of an aligned class its bank holds, given the places of each with its turns: all of
+/// them, or as many at even distances from the first as have at most [`MOST_PROTOTYPES`] places
+/// together; none where the first alone has more.
+pub fn located(places: &[usize]) -> Vec<usize> {
+    let evenly = |count: usize| (0..count).map(move |index| index * places.len() / count);
+    let sum = |count| evenly(count).fold(0usize, |sum, at| sum.saturating_add(places[at]));
+    let most = (1..=places.len())
+        .rev()
+        .find(|&count| sum(count) <= MOST_PROTOTYPES);
+    evenly(most.unwrap_or(0)).collect()
+}
+
+fn bank_of<'a>(photos: impl Iterator<Item = &'a [Descriptors]>) -> Bank {
+    Bank::new(&photos.flatten().collect::<Vec<_>>())
 }
 
 #[cfg(test)]

@@ -70,38 +70,37 @@ impl Pose {
         turned: &[Vec<(Turn, Descriptors)>],
         options: &FeatureOptions,
     ) -> Self {
-        let others: Vec<Bank> = (0..good.len())
-            .map(|index| {
-                let others = good.iter().enumerate().filter(|(other, _)| *other != index);
-                Bank::new(&others.map(|(_, other)| *other).collect::<Vec<_>>())
-            })
-            .collect();
-        let pairs = || good.iter().zip(&others);
-        let free = mean(pairs().map(|(photo, bank)| bank.nearest(photo)));
-        let aligned = match options.aligned {
+        let (mut free, mut near) = (Mean::default(), Mean::default());
+        let mut views: Vec<(Turn, Mean)> = Turn::ALL.map(|turn| (turn, Mean::default())).into();
+        for (index, photo) in good.iter().enumerate() {
+            // One bank at a time: together they hold every photo as often as there are photos.
+            let others = good.iter().enumerate().filter(|(other, _)| *other != index);
+            let bank = Bank::new(&others.map(|(_, other)| *other).collect::<Vec<_>>());
+            if [options.aligned, options.turns].contains(&Choice::Auto) {
+                free.add(&bank.nearest(photo));
+            }
+            if options.aligned == Choice::Auto {
+                near.add(&bank.nearest_around(photo, options.aligned_radius));
+            }
+            for (turn, view) in turned.get(index).into_iter().flatten() {
+                if options.turns == Choice::Auto
+                    && let Some((_, mean)) = views.iter_mut().find(|(other, _)| other == turn)
+                {
+                    mean.add(&bank.nearest(view));
+                }
+            }
+        }
+        let said = |choice, cost: &Mean, ratio| match choice {
+            Choice::Auto => cost.get() <= ratio * free.get(),
             Choice::Yes => true,
             Choice::No => false,
-            Choice::Auto => {
-                let near = |(photo, bank): (&&Descriptors, &Bank)| {
-                    bank.nearest_around(photo, options.aligned_radius)
-                };
-                mean(pairs().map(near)) <= options.aligned_ratio * free
-            }
         };
-        let allowed = |turn: &Turn| match options.turns {
-            Choice::Yes => true,
-            Choice::No => false,
-            Choice::Auto => {
-                let distances = turned.iter().zip(&others).filter_map(|(turned, bank)| {
-                    let (_, photo) = turned.iter().find(|(other, _)| other == turn)?;
-                    Some(bank.nearest(photo))
-                });
-                mean(distances) <= options.turns_ratio * free
-            }
+        let allowed = |(turn, cost): (Turn, Mean)| {
+            said(options.turns, &cost, options.turns_ratio).then_some(turn)
         };
         Self {
-            aligned,
-            turns: Turn::ALL.into_iter().filter(allowed).collect(),
+            aligned: said(options.aligned, &near, options.aligned_ratio),
+            turns: views.into_iter().filter_map(allowed).collect(),
         }
     }
 
@@ -124,16 +123,24 @@ impl Pose {
     }
 }
 
-/// Mean over all locations of all photos; infinite where there is none.
-fn mean(photos: impl Iterator<Item = Vec<f32>>) -> f32 {
-    let (mut sum, mut count) = (0.0f64, 0usize);
-    for distances in photos {
-        sum += distances.iter().map(|value| f64::from(*value)).sum::<f64>();
-        count += distances.len();
+/// A mean over all locations of some photos; infinite where there is none.
+#[derive(Default)]
+struct Mean {
+    sum: f64,
+    count: usize,
+}
+
+impl Mean {
+    fn add(&mut self, distances: &[f32]) {
+        self.sum += distances.iter().map(|value| f64::from(*value)).sum::<f64>();
+        self.count += distances.len();
     }
-    if count == 0 {
-        f32::INFINITY
-    } else {
-        (sum / count as f64) as f32
+
+    fn get(&self) -> f32 {
+        if self.count == 0 {
+            f32::INFINITY
+        } else {
+            (self.sum / self.count as f64) as f32
+        }
     }
 }

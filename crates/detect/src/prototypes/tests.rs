@@ -124,7 +124,11 @@ fn zero_features_and_an_empty_bank_give_finite_numbers() {
         dim: 3,
         data: vec![0.0; 6],
     };
-    let prototypes = Prototypes::fit(&[&zero], false, &FeatureOptions::default());
+    let prototypes = Prototypes::fit(
+        &[std::slice::from_ref(&zero)],
+        false,
+        &FeatureOptions::default(),
+    );
     assert!(prototypes.distances(&zero).q.data.iter().all(|q| *q == 0.0));
     assert_eq!(Bank::new(&[]).nearest(&zero), [0.0, 0.0]);
 }
@@ -213,7 +217,7 @@ fn an_aligned_class_keeps_all_places_beyond_the_capacity() {
         bank_capacity: 10,
         ..FeatureOptions::default()
     };
-    let photo = places(0, 1);
+    let photo = [places(0, 1)];
     let aligned = Prototypes::fit(&[&photo], true, &options);
     assert_eq!((aligned.bank.count(), aligned.radius), (64, Some(2)));
     let free = Prototypes::fit(&[&photo], false, &options);
@@ -223,4 +227,21 @@ fn an_aligned_class_keeps_all_places_beyond_the_capacity() {
     let worst = |prototypes: &Prototypes| prototypes.distances(&moved).nearest.max();
     let all = Prototypes::fit(&[&photo], false, &FeatureOptions::default());
     assert!(worst(&aligned) > 10.0 * worst(&all));
+}
+
+#[test]
+fn an_aligned_class_of_many_photos_keeps_whole_ones_at_even_distances() {
+    assert_eq!(located(&[]), [0; 0]);
+    assert_eq!(located(&[1024; 64]), (0..64).collect::<Vec<_>>());
+    let of_65 = located(&[1024; 65]);
+    assert_eq!((of_65.len(), of_65[0], of_65[63]), (64, 0, 63));
+    assert_eq!(located(&[6 * 1024; 12]), [0, 1, 2, 3, 4, 6, 7, 8, 9, 10]);
+    // A photo too large to be kept with the other one, and one too large for itself.
+    assert_eq!(located(&[100, MOST_PROTOTYPES]), [0]);
+    assert_eq!(located(&[MOST_PROTOTYPES + 1]), [0; 0]);
+    assert_eq!(located(&[usize::MAX, 1, 1]), [0; 0]);
+    let large = [descriptors(256, 257, 3, 1)];
+    let searched_freely = Prototypes::fit(&[&large], true, &FeatureOptions::default());
+    assert_eq!(searched_freely.radius, None);
+    assert_eq!(searched_freely.bank.count(), 8192);
 }

@@ -84,6 +84,24 @@ impl<'a> DiffusionRepair<'a> {
         Ok(without.clone() + (with_text - without) * guidance)
     }
 
+    /// Passes the good photos through the U-Net where a step needs it and none did before.
+    async fn look_at_references(
+        &self,
+        class: &ReadyClass,
+        request: &PaintRequest<'_>,
+        timestep: usize,
+        tick: Tick<'_>,
+    ) -> Result<(), DetectError> {
+        let unguided = (request.guidance_scale != 1.0).then_some(Prompt::Empty);
+        for prompt in std::iter::once(request.prompt).chain(unguided) {
+            if class.lacks(self.model, prompt, timestep) {
+                class.references(self.model, prompt, timestep)?;
+                tick(Stage::Class, 0).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// ẑ of each pass, `[batch, C, h, w]`.
     async fn denoise(
         &self,
@@ -127,6 +145,8 @@ impl<'a> DiffusionRepair<'a> {
         let hints = Tensor::cat(hints, 1); // [B, 1 + C (+ C + 1), h, w]
         tick(Stage::Encode, batch).await?;
         for (index, &timestep) in plan.timesteps().iter().enumerate() {
+            self.look_at_references(class, request, timestep, tick)
+                .await?;
             let sample = Tensor::cat(vec![latents.clone(), hints.clone()], 1);
             let output = self.predict(sample, timestep, class, request)?;
             latents = plan.step(&model.scheduler, index, output, latents);
@@ -204,7 +224,7 @@ impl Repair for DiffusionRepair<'_> {
         contexts: &Contexts,
         good: &[Latents],
     ) -> Result<ReadyClass, DetectError> {
-        ReadyClass::new(contexts, good, &self.model.device)
+        ReadyClass::new(contexts, good, self.model)
     }
 
     async fn open(&self, photo: &Photo) -> Result<Scene, DetectError> {

@@ -14,6 +14,8 @@ use super::{Contexts, Latents, Prompt};
 use crate::DetectError;
 use crate::masks::Frame;
 
+/// Longest side of a photo that options allow, in pixels.
+const LARGEST_SIDE: usize = 4096;
 /// Stream of the fixed noise that references get where they are noised.
 const REFERENCE_NOISE: &str = "reference";
 
@@ -36,33 +38,32 @@ pub struct ReadyClass {
     states: RefCell<BTreeMap<(Prompt, usize), Rc<ReferenceStates>>>,
 }
 
+/// At which timestep the good photos pass through the U-Net for a step at `timestep`.
+fn reference_timestep(model: &InpaintModel, timestep: usize) -> usize {
+    match model.config.reference_time {
+        ReferenceTime::Same => timestep,
+        ReferenceTime::Zero => 0,
+    }
+}
+
 impl ReadyClass {
+    /// # Errors
+    /// [`DetectError::Profile`] where contexts or latents are not ones of this model's: they come
+    /// from a profile, and what a device is fed has to fit.
     pub(super) fn new(
         contexts: &Contexts,
         good: &[Latents],
-        device: &Device,
+        model: &InpaintModel,
     ) -> Result<Self, DetectError> {
+        check_contexts(contexts, model)?;
+        good.iter().try_for_each(|one| check_latents(one, model))?;
         let upload = |prompt| {
-            let values = contexts.get(prompt);
+            let values = contexts.get(prompt).to_vec();
             let shape = [1, contexts.tokens, contexts.width];
-            if values.len() != shape[1] * shape[2] || values.is_empty() {
-                return Err(DetectError::Shape {
-                    what: "a text context",
-                    expected: format!("{} tokens of {} numbers", shape[1], shape[2]),
-                    got: format!("{} numbers", values.len()),
-                });
-            }
-            Ok(Tensor::from_data(
-                TensorData::new(values.to_vec(), shape),
-                device,
-            ))
+            Tensor::from_data(TensorData::new(values, shape), &model.device)
         };
         Ok(Self {
-            contexts: [
-                upload(Prompt::Both)?,
-                upload(Prompt::Detail)?,
-                upload(Prompt::Empty)?,
-            ],
+            contexts: [Prompt::Both, Prompt::Detail, Prompt::Empty].map(upload),
             good: good.to_vec(),
             states: RefCell::default(),
         })
@@ -98,7 +99,15 @@ impl ReadyClass {
         }
     }
 
-    /// Keys and values of the good photos at a timestep; `None` without good photos.
+    /// Whether the good photos have yet to pass through the U-Net before
+    /// [`Self::references`] can answer.
+    pub(super) fn lacks(&self, model: &InpaintModel, prompt: Prompt, timestep: usize) -> bool {
+        let key = (prompt, reference_timestep(model, timestep));
+        !self.good.is_empty() && !self.states.borrow().contains_key(&key)
+    }
+
+    /// Keys and values of the good photos at a timestep, computed where they are needed first;
+    /// `None` without good photos.
     pub(super) fn references(
         &self,
         model: &InpaintModel,
@@ -108,11 +117,11 @@ impl ReadyClass {
         let Some(first) = self.good.first() else {
             return Ok(None);
         };
-        let same = model.config.reference_time == ReferenceTime::Same;
-        let timestep = if same { timestep } else { 0 };
+        let timestep = reference_timestep(model, timestep);
         if let Some(states) = self.states.borrow().get(&(prompt, timestep)) {
             return Ok(Some(Rc::clone(states)));
         }
+        let same = model.config.reference_time == ReferenceTime::Same;
         let shape = [first.channels, first.height, first.width];
         let states = Rc::new(self.compute(model, prompt, timestep, same, shape)?);
         self.states
@@ -170,4 +179,51 @@ impl ReadyClass {
             .unet
             .reference_states(sample, &[timestep as f32], context, options)?)
     }
+}
+
+fn refuse<T>(reason: String) -> Result<T, DetectError> {
+    Err(DetectError::Profile { reason })
+}
+
+fn check_contexts(contexts: &Contexts, model: &InpaintModel) -> Result<(), DetectError> {
+    let own = [
+        model.tokenizer.spec().max_length,
+        model.unet.config().context_width(),
+    ];
+    let given = [contexts.tokens, contexts.width];
+    let filled = [Prompt::Both, Prompt::Detail, Prompt::Empty]
+        .iter()
+        .all(|prompt| contexts.get(*prompt).len() == own[0] * own[1]);
+    if given != own || !filled {
+        return refuse(format!(
+            "its text contexts are {} tokens of {} numbers, the model's are {} of {}",
+            given[0], given[1], own[0], own[1]
+        ));
+    }
+    Ok(())
+}
+
+fn check_latents(latents: &Latents, model: &InpaintModel) -> Result<(), DetectError> {
+    let Latents {
+        channels,
+        height,
+        width,
+        ref data,
+    } = *latents;
+    let own = model.vae.latent_channels();
+    // A longer side has 4,096 pixels at most, padded to what the levels of the U-Net divide by.
+    let levels = model.unet.config().block_out_channels.len();
+    let most = LARGEST_SIDE / model.vae.factor() + (1 << levels);
+    if channels != own || !(1..=most).contains(&height) || !(1..=most).contains(&width) {
+        return refuse(format!(
+            "its references are latents of {channels}x{height}x{width}, the model's have {own} channels and at most {most} cells a side"
+        ));
+    }
+    if data.len() != channels * height * width {
+        return refuse(format!(
+            "its references of {channels}x{height}x{width} hold {} numbers",
+            data.len()
+        ));
+    }
+    Ok(())
 }

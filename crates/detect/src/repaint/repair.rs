@@ -137,7 +137,8 @@ pub trait Repair {
     fn batch_size(&self, scene: &Self::Scene, memory_mib: usize) -> usize;
 
     /// `dec(ẑ)` of each pass, unpadded, in the order of the request. Ticks once after the masked
-    /// encodes, after each denoising step and after the decodes.
+    /// encodes, after each denoising step and after the decodes, and without a unit of work where
+    /// the class was made ready a little more.
     async fn paint(
         &self,
         scene: &Self::Scene,

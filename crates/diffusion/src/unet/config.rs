@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::Result;
 use crate::config::PerLevel;
 use crate::config::{parse, value_error};
+use crate::nn::Activation;
 
 const UNET: &str = "UNet2DConditionModel";
 
@@ -142,6 +143,7 @@ impl UNet2DConditionConfig {
     /// # Errors
     /// The first option that does not, by name.
     pub fn validate(&self) -> Result<()> {
+        Activation::from_name(UNET, "act_fn", &self.act_fn)?;
         let levels = self.block_out_channels.len();
         if !(1..=8).contains(&levels) {
             return Err(value_error(

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::config::{parse, value_error};
+use crate::nn::Activation;
 use crate::{DiffusionError, Result};
 
 const KL: &str = "AutoencoderKL";
@@ -86,6 +87,7 @@ impl AutoencoderKlConfig {
     /// # Errors
     /// The first option that does not, by name.
     pub fn validate(&self) -> Result<()> {
+        Activation::from_name(KL, "act_fn", &self.act_fn)?;
         let levels = self.block_out_channels.len();
         check_levels(KL, "block_out_channels", levels)?;
         check_types(
@@ -194,6 +196,7 @@ impl AutoencoderTinyConfig {
     /// # Errors
     /// The first option that does not, by name.
     pub fn validate(&self) -> Result<()> {
+        Activation::from_name(TINY, "act_fn", &self.act_fn)?;
         let pairs = [
             (
                 "num_encoder_blocks",
