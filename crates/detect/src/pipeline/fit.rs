@@ -63,7 +63,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         let good: Vec<Photo> = good.iter().map(|photo| self.resized(photo)).collect();
         let single = good.len() == 1;
         let views = if single {
-            views::views(&good[0])
+            views::views(&good[0], &self.pose_of_one(&good[0]).turns)
         } else {
             Vec::new()
         };
