@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anomalysd_imaging::{Map, Photo};
 
-use super::measure::{Context, Guide, Measurement};
+use super::measure::{Context, Measurement};
 use super::timings::Meter;
 use super::{ClassModel, Detector};
 use crate::DetectError;
@@ -102,7 +102,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
             prototypes: &class.prototypes,
             good: class.good.iter().collect(),
             class: self.ready(class.contexts.as_ref(), &class.latents).await?,
-            guide: Guide::Quantiles(class.guide.0, class.guide.1),
+            guide: class.guide,
         };
         let mut detections = Vec::with_capacity(photos.len());
         for (index, photo) in photos.iter().enumerate() {

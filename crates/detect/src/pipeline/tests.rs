@@ -1,4 +1,4 @@
-//! Properties 1, 5, 9, 11 and 12 of the method's list, with an oracle repair in place of the model.
+//! Properties 1, 9, 11 and 12 of the method's list, with an oracle repair in place of the model.
 
 use anomalysd_imaging::Photo;
 
@@ -6,6 +6,7 @@ use super::*;
 use crate::DetectError;
 use crate::control::{Control, Stage};
 use crate::features::{FeatureLayers, FeatureNetwork, Layer};
+use crate::masks::{Pass, Scale};
 use crate::prompts::Prompts;
 use crate::repaint::{Contexts, Latents, PaintRequest, Tick};
 
@@ -53,8 +54,21 @@ impl FeatureNetwork for Colours {
     }
 }
 
+/// Paints what it is told to, given a photo and a pass: the truth, mostly.
+struct Oracle {
+    /// The truth.
+    photo: Photo,
+    paint: Box<dyn Fn(&Photo, &Pass) -> Photo + Send + Sync>,
+}
+
 /// Paints a known photo wherever it is asked.
-struct Oracle(Photo);
+fn oracle(photo: Photo) -> Oracle {
+    let truth = photo.clone();
+    Oracle {
+        photo,
+        paint: Box::new(move |_, _| truth.clone()),
+    }
+}
 
 impl Repair for Oracle {
     type Class = ();
@@ -64,7 +78,7 @@ impl Repair for Oracle {
         RepairTraits {
             factor: 8,
             multiple: 16,
-            size: Some(self.0.width.max(self.0.height)),
+            size: Some(self.photo.width.max(self.photo.height)),
             inference_steps: Some(1),
             references_by_default: true,
         }
@@ -105,13 +119,14 @@ impl Repair for Oracle {
 
     async fn paint(
         &self,
-        _scene: &Photo,
+        scene: &Photo,
         _class: &(),
         request: &PaintRequest<'_>,
         tick: Tick<'_>,
     ) -> Result<Vec<Photo>, DetectError> {
         tick(Stage::Decode, request.passes.len()).await?;
-        Ok(vec![self.0.clone(); request.passes.len()])
+        let paint = |pass: &Pass| (self.paint)(scene, pass);
+        Ok(request.passes.iter().map(paint).collect())
     }
 }
 
@@ -146,7 +161,7 @@ fn fitted<'a>(oracle: &'a Oracle, good: &[Photo]) -> (Detector<'a, Oracle, Colou
 #[test]
 fn a_photo_repaired_as_itself_and_at_no_distance_scores_exactly_zero() {
     let photo = product(96, 80);
-    let oracle = Oracle(photo.clone());
+    let oracle = oracle(photo.clone());
     let (detector, class) = fitted(&oracle, &[photo.clone(), photo.clone()]);
     let detection =
         pollster::block_on(detector.detect(&class, &photo, &Control::default())).unwrap();
@@ -158,7 +173,7 @@ fn a_photo_repaired_as_itself_and_at_no_distance_scores_exactly_zero() {
 #[test]
 fn a_small_defect_is_never_lost_wherever_it_lies() {
     let good = product(96, 96);
-    let oracle = Oracle(good.clone());
+    let oracle = oracle(good.clone());
     let (detector, class) = fitted(&oracle, &[good.clone(), lit(&good, 1.01)]);
     let clean = pollster::block_on(detector.detect(&class, &good, &Control::default())).unwrap();
     for step in 0..22 {
@@ -195,7 +210,7 @@ fn a_small_defect_is_never_lost_wherever_it_lies() {
 fn constant_black_white_and_one_pixel_photos_give_finite_numbers() {
     for level in [0.0, 0.5, 1.0] {
         let flat = Photo::from_fn(72, 64, |_, _| [level; 3]);
-        let oracle = Oracle(flat.clone());
+        let oracle = oracle(flat.clone());
         for good in [vec![flat.clone()], vec![flat.clone(), flat.clone()]] {
             let (detector, class) = fitted(&oracle, &good);
             let mut spot = flat.clone();
@@ -221,7 +236,7 @@ fn constant_black_white_and_one_pixel_photos_give_finite_numbers() {
 #[test]
 fn a_caller_that_cancels_is_obeyed_and_no_good_photo_is_an_error() {
     let photo = product(64, 64);
-    let oracle = Oracle(photo.clone());
+    let oracle = oracle(photo.clone());
     let (detector, class) = fitted(&oracle, std::slice::from_ref(&photo));
     let control = Control {
         cancelled: &|| true,
@@ -236,7 +251,7 @@ fn a_caller_that_cancels_is_obeyed_and_no_good_photo_is_an_error() {
 #[test]
 fn progress_never_exceeds_what_was_announced() {
     let photo = product(96, 96);
-    let oracle = Oracle(photo.clone());
+    let oracle = oracle(photo.clone());
     let (detector, class) = fitted(&oracle, std::slice::from_ref(&photo));
     let most = std::cell::Cell::new(0.0f64);
     let control = Control {
@@ -253,12 +268,12 @@ fn progress_never_exceeds_what_was_announced() {
 fn a_loaded_profile_judges_bit_for_bit_as_the_fit_that_made_it() {
     use crate::profile::{Profile, Weights};
 
-    let oracle = Oracle(product(96, 80));
-    let mut suspect = oracle.0.clone();
+    let oracle = oracle(product(96, 80));
+    let mut suspect = oracle.photo.clone();
     for (x, y) in [(40, 30), (41, 30), (40, 31)] {
         suspect.set_pixel(x, y, [0.9, 0.1, 0.1]);
     }
-    let (detector, class) = fitted(&oracle, &[oracle.0.clone(), lit(&oracle.0, 1.03)]);
+    let (detector, class) = fitted(&oracle, &[oracle.photo.clone(), lit(&oracle.photo, 1.03)]);
     let weights = Weights {
         name: "colours".into(),
         fingerprint: "colours".into(),
@@ -281,11 +296,11 @@ fn a_loaded_profile_judges_bit_for_bit_as_the_fit_that_made_it() {
 
 #[test]
 fn held_out_photos_alone_set_the_threshold_and_other_options_void_the_p_value() {
-    let oracle = Oracle(product(96, 80));
-    let (detector, class) = fitted(&oracle, &[oracle.0.clone(), lit(&oracle.0, 1.03)]);
+    let oracle = oracle(product(96, 80));
+    let (detector, class) = fitted(&oracle, &[oracle.photo.clone(), lit(&oracle.photo, 1.03)]);
     let control = Control::default();
     let held_out: Vec<Photo> = (0..3)
-        .map(|i| lit(&oracle.0, 1.0 + 0.02 * i as f32))
+        .map(|i| lit(&oracle.photo, 1.0 + 0.02 * i as f32))
         .collect();
     let first = pollster::block_on(detector.calibrate(&class, &held_out[..2], &control)).unwrap();
     assert_eq!(first.calibration.scores.len(), 2);
@@ -296,7 +311,8 @@ fn held_out_photos_alone_set_the_threshold_and_other_options_void_the_p_value() 
         "an earlier call's photos are kept"
     );
     let p = |detector: &Detector<'_, Oracle, Colours>| {
-        let detection = pollster::block_on(detector.detect(&both, &oracle.0, &control)).unwrap();
+        let detection =
+            pollster::block_on(detector.detect(&both, &oracle.photo, &control)).unwrap();
         (detection.p_value, detection.calibration_stale)
     };
     assert_eq!(p(&detector), (Some(1.0), false));
@@ -311,7 +327,7 @@ fn held_out_photos_alone_set_the_threshold_and_other_options_void_the_p_value() 
 #[test]
 fn a_fitted_photo_turned_by_an_allowed_turn_is_at_no_distance() {
     let photo = product(96, 96);
-    let oracle = Oracle(photo.clone());
+    let oracle = oracle(photo.clone());
     let mut options = DetectOptions::default();
     options.features.turns = crate::options::Choice::Yes;
     let detector = Detector::new(Some(&oracle), &Colours, options).unwrap();
@@ -339,8 +355,32 @@ fn a_part_on_a_background_is_not_turned_and_a_texture_is() {
     });
     let texture = Photo::from_fn(96, 96, |x, y| [((x * 7 + y * 13) % 11) as f32 / 11.0; 3]);
     for (photo, expected) in [(part, 0), (texture, 5)] {
-        let oracle = Oracle(photo.clone());
+        let oracle = oracle(photo.clone());
         let (_, class) = fitted(&oracle, &[photo]);
         assert_eq!(class.pose.turns.len(), expected);
     }
+}
+
+/// Photos without a suspicious place get no guided pass when they are judged, and none counts when the threshold is
+/// set, although one is forced on them to learn what is normal in it.
+#[test]
+fn calibration_scores_are_those_of_detections_and_not_of_forced_masks() {
+    let photo = product(96, 80);
+    let scribbled = Photo::from_fn(96, 80, |x, y| [((x * 7 + y * 3) % 5) as f32 / 5.0; 3]);
+    let truth = photo.clone();
+    let oracle = Oracle {
+        photo: photo.clone(),
+        paint: Box::new(move |_, pass| match pass.scale {
+            Scale::Grid(_) => truth.clone(),
+            Scale::Guided => scribbled.clone(),
+        }),
+    };
+    let (detector, class) = fitted(&oracle, &[photo.clone(), photo.clone(), photo.clone()]);
+    assert!(class.normalisers.guided.as_ref().unwrap().mean > 0.01);
+    assert_eq!(class.calibration.scores, [0.0; 3]);
+    assert_eq!(class.calibration.peak, 0.0);
+    let detection =
+        pollster::block_on(detector.detect(&class, &photo, &Control::default())).unwrap();
+    assert!(detection.measurement.guided.is_none());
+    assert_eq!(detection.score, 0.0);
 }
