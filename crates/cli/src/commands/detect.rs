@@ -180,7 +180,7 @@ impl Judge<'_> {
             } else {
                 folder.join(stem)
             };
-            explain::write(&folder, &result, &detection)?;
+            explain::write(&folder, &result, &detection, &self.class.calibration)?;
         }
         Ok(result)
     }

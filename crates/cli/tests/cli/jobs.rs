@@ -80,12 +80,33 @@ fn a_story_names_every_picture_it_wrote() {
         "detect",
         "suspect/stained.png",
         "--good",
-        "good/0.png",
+        "good",
         "--explain",
         "story",
     ];
     run(place.path(), &joined(&[&arguments, &SMALL])).ok();
     let page = std::fs::read_to_string(place.path().join("story/index.html")).unwrap();
+    // A stain is suspicious: every part of the guided pass is there.
+    for picture in [
+        "round-trip",
+        "guided-hidden",
+        "guided-repaired",
+        "guided-cores",
+        "guided-distance",
+        "guided-normalised",
+        "guided",
+        "s",
+    ] {
+        let path = place.path().join(format!("story/{picture}.png"));
+        assert!(path.is_file(), "{picture}");
+    }
+    for words in [
+        "S_pg",
+        "dec(enc(x))",
+        "each of 3 good photos against the others",
+    ] {
+        assert!(page.contains(words), "{words}");
+    }
     let mut pictures = 0;
     for entry in std::fs::read_dir(place.path().join("story")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
