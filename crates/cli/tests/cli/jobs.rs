@@ -277,6 +277,9 @@ fn a_drawn_data_set_is_evaluated_and_a_second_call_skips_what_is_done() {
     assert!(csv.starts_with("class,k_shot,seed,photo,defect,method,score"));
     let report = std::fs::read_to_string(place.path().join("e/report.html")).unwrap();
     assert!(report.contains("nearest-neighbour") && report.contains("data:image/png;base64,"));
+    // What one and two good photos support.
+    assert!(report.contains("views of the only good photo"));
+    assert!(report.contains("each of 2 good photos against the others"));
     assert!(
         !report.contains("src=\"http") && !report.contains("href="),
         "the report is self-contained"

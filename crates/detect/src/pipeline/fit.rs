@@ -121,11 +121,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         let held = self
             .measure_held(&folds, &all, contexts.as_ref(), &latents, &meter)
             .await?;
-        let kind = if single {
-            CalibrationKind::Views
-        } else {
-            CalibrationKind::LeaveOneOut
-        };
+        let kind = CalibrationKind::of_fit(subjects.len());
         let located = pose.aligned;
         let (mut scores, mut peaks) = (Vec::new(), Vec::new());
         for (index, (photo, _)) in held.iter().enumerate() {
