@@ -1,11 +1,12 @@
 //! The anomalysd command.
 //!
 //! [`args`] is what the user may type, [`device`] and [`engine`] turn it into a model on a device,
-//! [`commands`] and [`eval`] do the work through the library crates, [`output`], [`pictures`]
-//! and [`html`] write what people and programs read. Exit codes: 0 done, 1 our fault,
+//! [`commands`] and [`eval`] do the work through the library crates, [`cache`] keeps fits, [`output`],
+//! [`pictures`] and [`html`] write what people and programs read. Exit codes: 0 done, 1 our fault,
 //! 2 input or usage, 3 `--fail-on` met, 130 interrupted.
 
 mod args;
+mod cache;
 mod commands;
 mod device;
 mod engine;

@@ -8,7 +8,15 @@ use crate::error::{CliError, Outcome};
 
 /// A photo; an error names its path.
 pub fn read(path: &Path) -> Outcome<Photo> {
-    decode(&bytes(path)?, &DecodeLimits::default()).map_err(|error| CliError::at(path, error))
+    Ok(read_with_bytes(path)?.0)
+}
+
+/// A photo and the bytes of its file; an error names its path.
+pub fn read_with_bytes(path: &Path) -> Outcome<(Photo, Vec<u8>)> {
+    let bytes = bytes(path)?;
+    let photo = decode(&bytes, &DecodeLimits::default());
+    let photo = photo.map_err(|error| CliError::at(path, error))?;
+    Ok((photo, bytes))
 }
 
 /// The mask of a photo, of its size; an error names its path.

@@ -26,6 +26,47 @@ pub enum CalibrationKind {
     Views,
 }
 
+impl CalibrationKind {
+    /// On what a class rests that was fitted on `k_shot` good photos and not calibrated since.
+    pub fn of_fit(k_shot: usize) -> Self {
+        if k_shot == 1 {
+            Self::Views
+        } else {
+            Self::LeaveOneOut
+        }
+    }
+
+    /// What `n` photos (or views) support and do not support, in words.
+    pub fn support(self, n: usize) -> String {
+        match self {
+            Self::Views => {
+                "threshold: from shifted and scaled views of the only good photo; no p-value. \
+                 More good photos make it better."
+                    .into()
+            }
+            Self::LeaveOneOut => format!(
+                "threshold: each of {n} good photos against the others; p-values are approximate. \
+                 A false-alarm rate needs held-out photos: {} of them for {:.0} %.",
+                photos_for(RATE),
+                RATE * 100.0
+            ),
+            Self::HeldOut => {
+                let more = photos_for(RATE).saturating_sub(n);
+                let wish = if more > 0 {
+                    format!(" {more} more support {:.0} %.", RATE * 100.0)
+                } else {
+                    String::new()
+                };
+                format!(
+                    "threshold: {n} held-out good photos; they support false-alarm rates from \
+                     {:.1} %, on average over such sets of photos.{wish}",
+                    rate_of(n) * 100.0
+                )
+            }
+        }
+    }
+}
+
 /// Scores of good photos and the threshold that follows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
@@ -97,34 +138,7 @@ impl Calibration {
 
     /// What the photos at hand do and do not support, in words.
     pub fn support(&self) -> String {
-        let n = self.scores.len();
-        match self.kind {
-            CalibrationKind::Views => {
-                "threshold: from shifted and scaled views of the only good photo; no p-value. \
-                 More good photos make it better."
-                    .into()
-            }
-            CalibrationKind::LeaveOneOut => format!(
-                "threshold: each of {n} good photos against the others; p-values are approximate. \
-                 A false-alarm rate needs held-out photos: {} of them for {:.0} %.",
-                photos_for(RATE),
-                RATE * 100.0
-            ),
-            CalibrationKind::HeldOut => {
-                let rate = self.rate_supported().unwrap_or(1.0);
-                let more = photos_for(RATE).saturating_sub(n);
-                let wish = if more > 0 {
-                    format!(" {more} more support {:.0} %.", RATE * 100.0)
-                } else {
-                    String::new()
-                };
-                format!(
-                    "threshold: {n} held-out good photos; they support false-alarm rates from \
-                     {:.1} %, on average over such sets of photos.{wish}",
-                    rate * 100.0
-                )
-            }
-        }
+        self.kind.support(self.scores.len())
     }
 
     /// (1 + #{calibration ≥ s})/(n + 1); `None` for views, which are not other photos.
@@ -142,7 +156,7 @@ impl Calibration {
     /// The lowest false-alarm rate that the photos at hand support: 1/(n + 1); `None` unless they
     /// were held out.
     pub fn rate_supported(&self) -> Option<f32> {
-        (self.kind == CalibrationKind::HeldOut).then(|| 1.0 / (self.scores.len() + 1) as f32)
+        (self.kind == CalibrationKind::HeldOut).then(|| rate_of(self.scores.len()))
     }
 }
 
@@ -155,6 +169,11 @@ pub fn verdict(score: f32, threshold: f32) -> Verdict {
     } else {
         Verdict::Anomalous
     }
+}
+
+/// The lowest false-alarm rate that `n` held-out photos support: 1/(n + 1).
+fn rate_of(n: usize) -> f32 {
+    1.0 / (n + 1) as f32
 }
 
 /// Held-out photos that a false-alarm rate needs: ⌈1/a⌉ − 1.

@@ -1,7 +1,8 @@
+use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 
-use crate::{Map, Mask, Photo};
+use crate::{DecodeLimits, Map, Mask, Photo, decode};
 
 /// 0..1 as a level of 0..255.
 pub(crate) fn byte(value: f32) -> u8 {
@@ -18,13 +19,41 @@ fn png(bytes: &[u8], width: usize, height: usize, colour: ExtendedColorType) -> 
     out
 }
 
+/// 8-bit RGB, `[height, width, 3]`.
+fn rgb(photo: &Photo) -> Vec<u8> {
+    let area = photo.width * photo.height;
+    (0..area)
+        .flat_map(|at| [0, 1, 2].map(|channel| byte(photo.data[channel * area + at])))
+        .collect()
+}
+
 /// An 8-bit RGB PNG; empty for a photo without pixels.
 pub fn encode_png(photo: &Photo) -> Vec<u8> {
-    let area = photo.width * photo.height;
-    let bytes: Vec<u8> = (0..area)
-        .flat_map(|at| [0, 1, 2].map(|channel| byte(photo.data[channel * area + at])))
-        .collect();
+    let bytes = rgb(photo);
     png(&bytes, photo.width, photo.height, ExtendedColorType::Rgb8)
+}
+
+/// The photo after it was stored as a JPEG of a quality from 1 to 100: its blocks, blurred colours and ringing.
+/// A photo that JPEG cannot hold (without pixels, a side above 65,535) stays as it is.
+pub fn through_jpeg(photo: &Photo, quality: u8) -> Photo {
+    let (Ok(width), Ok(height)) = (u16::try_from(photo.width), u16::try_from(photo.height)) else {
+        return photo.clone();
+    };
+    let mut bytes = Vec::new();
+    let written = JpegEncoder::new_with_quality(&mut bytes, quality.clamp(1, 100)).write_image(
+        &rgb(photo),
+        u32::from(width),
+        u32::from(height),
+        ExtendedColorType::Rgb8,
+    );
+    let limits = DecodeLimits {
+        max_side: u32::from(u16::MAX),
+        max_pixels: u64::MAX,
+    };
+    match written.map(|()| decode(&bytes, &limits)) {
+        Ok(Ok(read)) => read,
+        _ => photo.clone(),
+    }
 }
 
 /// A grey PNG: 255 in the set, 0 outside.
@@ -80,6 +109,28 @@ mod tests {
                 "{back} {value}"
             );
         }
+    }
+
+    #[test]
+    fn jpeg_noise_grows_as_quality_falls_and_an_empty_photo_stays() {
+        let photo = Photo::from_fn(37, 21, |x, y| {
+            let wave = 0.5 + 0.4 * ((x * 3 + y * 5) as f32 * 0.3).sin();
+            [wave, 0.5, 1.0 - wave]
+        });
+        let error = |quality| {
+            let read = through_jpeg(&photo, quality);
+            assert_eq!((read.width, read.height), (37, 21));
+            let pairs = read.data.iter().zip(&photo.data);
+            pairs.map(|(a, b)| (a - b).abs()).sum::<f32>() / photo.data.len() as f32
+        };
+        let errors = [95, 75, 30].map(error);
+        assert!(
+            errors[0] > 0.0 && errors[0] < errors[1] && errors[1] < errors[2] && errors[2] < 0.2,
+            "{errors:?}"
+        );
+        assert_eq!(through_jpeg(&photo, 75), through_jpeg(&photo, 75));
+        let empty = Photo::new(0, 0);
+        assert_eq!(through_jpeg(&empty, 75), empty);
     }
 
     #[test]

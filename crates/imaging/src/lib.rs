@@ -21,7 +21,7 @@ pub use arrays::{Map, Mask, Photo};
 pub use colour::{delta_e, srgb_to_lab};
 pub use components::{Component, components, hysteresis};
 pub use decode::{DecodeLimits, decode, decode_mask};
-pub use encode::{encode_png, encode_png_map, encode_png_map16, encode_png_mask};
+pub use encode::{encode_png, encode_png_map, encode_png_map16, encode_png_mask, through_jpeg};
 pub use error::ImagingError;
 pub use filter::{box_mean_photo, gaussian_blur};
 pub use foreground::{ForegroundMode, foreground, otsu};

@@ -121,9 +121,12 @@ pub struct DetectArgs {
     /// Photos, or folders of photos
     #[arg(required = true)]
     pub images: Vec<PathBuf>,
-    /// Photos of good parts, or folders of them: fits on the fly
+    /// Photos of good parts, or folders of them: fits on the fly, and keeps the fit for the next time
     #[arg(long, num_args = 1.., value_name = "DIR|FILE", required_unless_present = "profile", conflicts_with = "profile")]
     pub good: Vec<PathBuf>,
+    /// Neither use nor keep fits in the user's cache folder
+    #[arg(long)]
+    pub no_cache: bool,
     /// A profile that `fit` wrote
     #[arg(long)]
     pub profile: Option<PathBuf>,

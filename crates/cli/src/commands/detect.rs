@@ -12,6 +12,7 @@ use anomalysd_imaging::Photo;
 
 use super::explain;
 use crate::args::{DetectArgs, FailOn, Format};
+use crate::cache::{Conditions, Slot};
 use crate::engine::{Engine, features_identity};
 use crate::error::{CliError, Outcome};
 use crate::progress::{Reporter, cancelled, now_ms};
@@ -33,8 +34,8 @@ pub fn run(args: &DetectArgs, quiet: bool) -> Outcome {
     // Good photos first: without them nothing can be judged, and loading a model takes a while.
     let good = good
         .iter()
-        .map(|path| photos::read(path))
-        .collect::<Outcome<Vec<Photo>>>()?;
+        .map(|path| photos::read_with_bytes(path))
+        .collect::<Outcome<Vec<(Photo, Vec<u8>)>>>()?;
     let engine = Engine::load(&args.engine)?;
     let features = engine.features(&args.engine)?;
     let repair = engine.repair();
@@ -53,7 +54,7 @@ pub fn run(args: &DetectArgs, quiet: bool) -> Outcome {
         mode: options.mode,
         seed: options.seed,
     };
-    let mut detector = Detector::new(repair.as_ref(), &features, options)?;
+    let mut detector = Detector::new(repair.as_ref(), &features, options.clone())?;
     if args.explain.is_some() {
         detector = detector.keeping_intermediates();
     }
@@ -61,7 +62,15 @@ pub fn run(args: &DetectArgs, quiet: bool) -> Outcome {
     let class = match &profile {
         Some((profile, _)) => profile.choose(args.class.as_deref())?,
         None => {
-            fitted = fit(&detector, args, &prompts, &good, quiet)?;
+            let class = args.class.as_deref();
+            let conditions = Conditions {
+                engine: &engine,
+                features: &features,
+                options: &options,
+                class,
+                prompts: &prompts.get(class.unwrap_or(UNNAMED)),
+            };
+            fitted = fit(&detector, args, &conditions, good, quiet)?;
             &fitted
         }
     };
@@ -81,13 +90,21 @@ pub fn run(args: &DetectArgs, quiet: bool) -> Outcome {
     judge.all(&images)
 }
 
+/// The class from the cache, else fitted and kept.
 fn fit(
     detector: &Detector<'_, DiffusionRepair<'_>, Features<'_>>,
     args: &DetectArgs,
-    prompts: &PromptList,
-    good: &[Photo],
+    conditions: &Conditions<'_>,
+    good: Vec<(Photo, Vec<u8>)>,
     quiet: bool,
 ) -> Outcome<ClassModel> {
+    let (good, bytes): (Vec<Photo>, Vec<Vec<u8>>) = good.into_iter().unzip();
+    let slot = (!args.no_cache)
+        .then(|| Slot::new(conditions, &bytes))
+        .flatten();
+    if let Some(class) = slot.as_ref().and_then(|slot| slot.read(conditions)) {
+        return Ok(class);
+    }
     let reporter = Reporter::new("fit", quiet);
     let control = Control {
         progress: &|progress| reporter.within(0, 1, progress),
@@ -95,10 +112,13 @@ fn fit(
         now_ms: &now_ms,
         ..Control::default()
     };
-    let prompts = prompts.get(args.class.as_deref().unwrap_or(UNNAMED));
-    let mut class = pollster::block_on(detector.fit(&prompts, good, &control))?;
-    if let Some(name) = &args.class {
-        class.name.clone_from(name);
+    let fitted = detector.fit(conditions.prompts, &good, &control);
+    let mut class = pollster::block_on(fitted)?;
+    if let Some(name) = conditions.class {
+        class.name = name.to_owned();
+    }
+    if let Some(slot) = slot {
+        slot.write(conditions, &class);
     }
     Ok(class)
 }
@@ -167,7 +187,7 @@ impl Judge<'_> {
             } else {
                 folder.join(stem)
             };
-            explain::write(&folder, &result, &detection)?;
+            explain::write(&folder, &result, &detection, &self.class.calibration)?;
         }
         // A result that names no file of the map carries its values.
         if self.args.out.is_none() && matches!(self.args.format, Format::Json | Format::Jsonl) {

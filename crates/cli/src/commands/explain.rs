@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anomalysd_detect::pipeline::Detection;
 use anomalysd_detect::report::DetectionResult;
+use anomalysd_detect::verdict::Calibration;
 use anomalysd_imaging::render::{contour, heat_map, legend, overlay};
 use anomalysd_imaging::{Map, Mask, Photo, encode_png, encode_png_mask};
 
@@ -24,7 +25,12 @@ struct Story<'a> {
 }
 
 /// Writes the pictures and `index.html`.
-pub fn write(folder: &Path, result: &DetectionResult, detection: &Detection) -> Outcome {
+pub fn write(
+    folder: &Path,
+    result: &DetectionResult,
+    detection: &Detection,
+    calibration: &Calibration,
+) -> Outcome {
     output::folder(folder)?;
     let mut story = Story {
         folder,
@@ -32,7 +38,7 @@ pub fn write(folder: &Path, result: &DetectionResult, detection: &Detection) -> 
     };
     let measurement = &detection.measurement;
     let scored = &detection.scored;
-    story.head(result);
+    story.head(result, calibration);
     story.legend(detection.threshold)?;
 
     story.section(
@@ -43,6 +49,13 @@ pub fn write(folder: &Path, result: &DetectionResult, detection: &Detection) -> 
     story.photo("repaired", "repaired", &detection.repaired)?;
     let overlaid = overlay(&measurement.photo, &scored.map, detection.threshold, 0.75);
     story.photo("overlay", "S over the photo", &overlaid)?;
+    if let Some(round_trip) = &measurement.round_trip {
+        story.photo(
+            "round-trip",
+            "dec(enc(x)): what repairs are compared with",
+            round_trip,
+        )?;
+    }
     story.close();
 
     story.section(
@@ -105,11 +118,18 @@ pub fn write(folder: &Path, result: &DetectionResult, detection: &Detection) -> 
         Some(guided) => {
             story.section(
                 "Guided by the prototypes",
-                "Where q is beyond what good photos show, that place alone is hidden and painted anew.",
+                "Where q is beyond what good photos show, that place alone is hidden (outlined) and painted anew. In \
+                 its cores S_pg, the normalised distance between photo and repair, has a share in g; elsewhere g is q̃.",
             );
-            story.mask("guided-cores", "cores", &guided.cores)?;
+            let outlined = contour(&measurement.photo, &guided.hidden, HIDDEN);
+            story.photo("guided-hidden", "hidden", &outlined)?;
             story.photo("guided-repaired", "repaired", &guided.repaired)?;
-            story.raw("guided-distance", "D_pg", &guided.map)?;
+            story.mask("guided-cores", "cores", &guided.cores)?;
+            story.raw("guided-distance", "D_pg", &inside(&guided.map, &guided.cores))?;
+            if let Some(repair) = &scored.guided_repair {
+                let counted = inside(repair, &guided.cores);
+                story.map("guided-normalised", "S_pg", &counted, NORMAL)?;
+            }
         }
         None => story.section(
             "Guided by the prototypes",
@@ -134,24 +154,37 @@ pub fn write(folder: &Path, result: &DetectionResult, detection: &Detection) -> 
     output::write_json(&folder.join("result.json"), result)
 }
 
+/// A map where it counts, 0 elsewhere.
+fn inside(map: &Map, cores: &Mask) -> Map {
+    let pairs = map.data.iter().zip(&cores.data);
+    let data = pairs.map(|(value, core)| if *core { *value } else { 0.0 });
+    Map {
+        width: map.width,
+        height: map.height,
+        data: data.collect(),
+    }
+}
+
 impl Story<'_> {
     /// Appends; writing to a String cannot fail.
     fn add(&mut self, text: std::fmt::Arguments<'_>) {
         let _ = self.body.write_fmt(text);
     }
 
-    fn head(&mut self, result: &DetectionResult) {
+    fn head(&mut self, result: &DetectionResult, calibration: &Calibration) {
         let p = match result.p_value {
             None => "no p-value".to_owned(),
             Some(p) if result.p_approximate => format!("p ≈ {p:.3}"),
             Some(p) => format!("p = {p:.3}"),
         };
         self.add(format_args!(
-            "<h1>{}</h1><p><span class=\"verdict {verdict}\">{verdict}</span> score {:.3}, threshold {:.3}, {p}; class {}</p>",
+            "<h1>{}</h1><p><span class=\"verdict {verdict}\">{verdict}</span> score {:.3}, threshold {:.3}, {p}; class {}</p>\
+             <p class=\"faint\">{}</p>",
             escape(&result.image),
             result.score,
             result.threshold,
             escape(&result.class),
+            escape(&calibration.support()),
             verdict = result.verdict,
         ));
     }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use anomalysd_detect::verdict::CalibrationKind;
 use anomalysd_metrics::mean_and_sd;
 
 use super::part::{Figures, MAX_FPR, Part};
@@ -33,6 +34,10 @@ pub fn html(parts: &[Part], metrics: &Metrics, folder: &Path) -> Outcome<String>
     for k_shot in shots(parts) {
         // Writing to a String cannot fail.
         let _ = write!(body, "<h2>{k_shot} good photo(s) per class</h2>");
+        if metrics.config["profile"].is_null() {
+            let support = CalibrationKind::of_fit(k_shot).support(k_shot);
+            let _ = write!(body, "<p class=\"faint\">{support}</p>");
+        }
         summary_table(&mut body, metrics, k_shot);
         differences(&mut body, metrics, k_shot);
         class_table(&mut body, parts, &classes, k_shot);

@@ -90,12 +90,33 @@ fn a_story_names_every_picture_it_wrote() {
         "detect",
         "suspect/stained.png",
         "--good",
-        "good/0.png",
+        "good",
         "--explain",
         "story",
     ];
     run(place.path(), &joined(&[&arguments, &SMALL])).ok();
     let page = std::fs::read_to_string(place.path().join("story/index.html")).unwrap();
+    // A stain is suspicious: every part of the guided pass is there.
+    for picture in [
+        "round-trip",
+        "guided-hidden",
+        "guided-repaired",
+        "guided-cores",
+        "guided-distance",
+        "guided-normalised",
+        "guided",
+        "s",
+    ] {
+        let path = place.path().join(format!("story/{picture}.png"));
+        assert!(path.is_file(), "{picture}");
+    }
+    for words in [
+        "S_pg",
+        "dec(enc(x))",
+        "each of 3 good photos against the others",
+    ] {
+        assert!(page.contains(words), "{words}");
+    }
     let mut pictures = 0;
     for entry in std::fs::read_dir(place.path().join("story")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
@@ -328,6 +349,10 @@ fn a_drawn_data_set_is_evaluated_and_a_second_call_skips_what_is_done() {
     let csv = std::fs::read_to_string(out.join("scores.csv")).unwrap();
     assert!(csv.starts_with("class,k_shot,seed,photo,defect,method,score"));
     let report = std::fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(report.contains("nearest-neighbour") && report.contains("data:image/png;base64,"));
+    // What one and two good photos support.
+    assert!(report.contains("views of the only good photo"));
+    assert!(report.contains("each of 2 good photos against the others"));
     assert!(
         !report.contains("src=\"http") && !report.contains("href="),
         "the report is self-contained"

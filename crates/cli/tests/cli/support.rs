@@ -54,10 +54,17 @@ pub fn command() -> Command {
     command
 }
 
-/// Runs the command in a folder.
+/// Runs the command in a folder, with a cache of its own: no run is helped by another.
 pub fn run(folder: &Path, arguments: &[&str]) -> Run {
-    let output = command().current_dir(folder).args(arguments).output();
-    output.unwrap().into()
+    let cache = tempfile::tempdir().unwrap();
+    run_with_cache(folder, cache.path(), arguments)
+}
+
+/// Runs the command in a folder, with a cache.
+pub fn run_with_cache(folder: &Path, cache: &Path, arguments: &[&str]) -> Run {
+    let mut command = command();
+    command.env("XDG_CACHE_HOME", cache).current_dir(folder);
+    command.args(arguments).output().unwrap().into()
 }
 
 /// Features alone, on the CPU: everything about files and exit codes, quickly.

@@ -1,6 +1,6 @@
 //! The prototype-guided pass: cores where the good photos have no likeness of what is seen.
 
-use anomalysd_imaging::{Mask, dilate};
+use anomalysd_imaging::{Map, Mask, dilate, hysteresis};
 
 use super::{Frame, Pass, Scale, cell_bounds};
 
@@ -28,6 +28,17 @@ pub fn guided_pass(frame: &Frame, cells: &Mask, halo: usize) -> Option<Pass> {
         cores,
         hidden,
     })
+}
+
+/// The suspicious cells of a photo: seeds where q exceeds the first of `guide`, two quantiles of good photos' q, grown
+/// to where it reaches the second. Where that is more than `max_share` of all cells, those with the highest q alone.
+pub fn guided_cells(q: &Map, guide: (f32, f32), max_share: f32) -> Mask {
+    let cells = hysteresis(q, guide.0, guide.1);
+    if cells.count() as f32 > max_share * cells.data.len() as f32 {
+        top_cores(&q.data, q.width, q.height, max_share)
+    } else {
+        cells
+    }
 }
 
 /// The share of cells with the highest `values`, at least one; ties by index.

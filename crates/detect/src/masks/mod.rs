@@ -7,7 +7,7 @@
 mod guided;
 mod plan;
 
-pub use guided::{guided_pass, top_cores};
+pub use guided::{guided_cells, guided_pass, top_cores};
 pub use plan::{MaskPlan, ScalePlan, cell_bounds};
 
 use anomalysd_imaging::{Mask, max_pool_mask, pad_reflect_mask};

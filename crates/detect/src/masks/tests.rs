@@ -1,6 +1,6 @@
 //! Properties 4 and 6 of the method's list.
 
-use anomalysd_imaging::Mask;
+use anomalysd_imaging::{Map, Mask};
 use proptest::prelude::*;
 
 use super::*;
@@ -32,6 +32,24 @@ fn cells_of(frame: &Frame, n_cells: usize, cores: &Mask) -> Vec<(usize, usize)> 
         }
     }
     found
+}
+
+/// The latent mask of a pass has the frame's size and covers every hidden pixel and its mirror images.
+fn covers(frame: &Frame, pass: &Pass) -> Result<(), TestCaseError> {
+    let latent = pass.latent_mask(frame);
+    let expected = (frame.latent_width(), frame.latent_height());
+    prop_assert_eq!((latent.width, latent.height), expected);
+    let mirror = |i: usize, length: usize| {
+        if i < length { i } else { 2 * (length - 1) - i }
+    };
+    for y in 0..frame.padded_height() {
+        for x in 0..frame.padded_width() {
+            let source = mirror(y, frame.height) * frame.width + mirror(x, frame.width);
+            let cell = (y / frame.factor) * latent.width + x / frame.factor;
+            prop_assert!(!pass.hidden.data[source] || latent.data[cell]);
+        }
+    }
+    Ok(())
 }
 
 proptest! {
@@ -78,15 +96,34 @@ proptest! {
         let frame = frame(width, height);
         let mode = if fast { Mode::Fast } else { Mode::Faithful };
         for pass in plan(&frame, mode).scales.iter().flat_map(|scale| &scale.passes) {
-            let latent = pass.latent_mask(&frame);
-            prop_assert_eq!((latent.width, latent.height), (frame.latent_width(), frame.latent_height()));
-            let mirror = |i: usize, length: usize| if i < length { i } else { 2 * (length - 1) - i };
-            for y in 0..frame.padded_height() {
-                for x in 0..frame.padded_width() {
-                    let source = mirror(y, height) * width + mirror(x, width);
-                    let cell = (y / 8) * latent.width + x / 8;
-                    prop_assert!(!pass.hidden.data[source] || latent.data[cell]);
-                }
+            covers(&frame, pass)?;
+        }
+    }
+
+    #[test]
+    fn the_latent_mask_of_a_guided_pass_covers_its_hidden_pixels_their_mirrors_and_the_halo(
+        width in 64usize..300, height in 64usize..300, cells in prop::collection::vec(any::<bool>(), 6), at in any::<usize>(),
+    ) {
+        let frame = frame(width, height);
+        let columns = 32 * width / width.max(height);
+        let rows = 32 * height / width.max(height);
+        let mut suspicious = Mask::new(columns, rows);
+        for (index, &set) in cells.iter().enumerate() {
+            let cell = (at % 1_000_003 + 97 * index) % suspicious.data.len();
+            suspicious.data[cell] |= set;
+        }
+        let pass = guided_pass(&frame, &suspicious, 1);
+        prop_assert_eq!(pass.is_some(), cells.contains(&true));
+        let Some(pass) = pass else { return Ok(()) };
+        covers(&frame, &pass)?;
+        for (pixel, _) in pass.cores.data.iter().enumerate().filter(|(_, core)| **core) {
+            let (x, y) = (pixel % width, pixel / width);
+            for (dx, dy) in [(-8, -8), (8, -8), (-8, 8), (8, 8)] {
+                let clamp = |value: usize, by: isize, length: usize| {
+                    value.saturating_add_signed(by).min(length - 1)
+                };
+                let (x, y) = (clamp(x, dx, width), clamp(y, dy, height));
+                prop_assert!(pass.hidden.data[y * width + x]);
             }
         }
     }
@@ -154,4 +191,65 @@ fn a_guided_pass_covers_its_cells_and_is_absent_without_any() {
         top_cores(&[0.1, 0.3, 0.3, 0.2], 2, 2, 0.25).data,
         [false, true, false, false]
     );
+}
+
+/// § 5.2: seeds above the first quantile grow to the second; cells that reach only the second are none.
+#[test]
+fn suspicious_cells_grow_from_seeds_and_stay_alone_without_one() {
+    let mut q = Map::new(8, 4);
+    for (cell, value) in [
+        (0, 0.95),
+        (1, 0.9),
+        (2, 0.89),
+        (12, 0.9),
+        (31, 0.92),
+        (30, 0.1),
+        (22, 0.9),
+    ] {
+        q.data[cell] = value;
+    }
+    let set = |guide| {
+        let cells = guided_cells(&q, guide, 1.0);
+        let numbers = cells.data.iter().enumerate().filter(|(_, set)| **set);
+        numbers.map(|(cell, _)| cell).collect::<Vec<_>>()
+    };
+    // 22 is a diagonal neighbour of 31; 12 is as high, but touches no seed.
+    assert_eq!(set((0.91, 0.9)), [0, 1, 22, 31]);
+    assert_eq!(set((0.94, 0.9)), [0, 1]);
+    assert_eq!(
+        set((0.95, 0.9)),
+        [0; 0],
+        "a seed is above the quantile, not at it"
+    );
+}
+
+#[test]
+fn more_than_60_per_cent_of_suspicious_cells_are_the_60_per_cent_with_the_highest_q() {
+    let max_share = MaskOptions::default().max_share;
+    assert_eq!(max_share, 0.6);
+    let of = |suspicious: usize| {
+        let q = Map::from_fn(10, 10, |x, y| {
+            let rank = 10 * y + x;
+            if rank < suspicious {
+                2.0 + ((rank * 37) % 100) as f32
+            } else {
+                0.0
+            }
+        });
+        (guided_cells(&q, (1.5, 1.0), max_share), q)
+    };
+    for (suspicious, expected) in [(59, 59), (60, 60), (61, 60), (100, 60)] {
+        let (cells, q) = of(suspicious);
+        assert_eq!(cells.count(), expected, "{suspicious}");
+        let pairs = || cells.data.iter().zip(&q.data);
+        let lowest_in = pairs()
+            .filter(|(set, _)| **set)
+            .map(|(_, q)| *q)
+            .fold(f32::MAX, f32::min);
+        let highest_out = pairs()
+            .filter(|(set, _)| !**set)
+            .map(|(_, q)| *q)
+            .fold(0.0, f32::max);
+        assert!(lowest_in > highest_out, "{suspicious}");
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anomalysd_imaging::{Map, Photo};
 
-use super::measure::{Context, Guide, Measurement};
+use super::measure::{Context, Measurement};
 use super::timings::Meter;
 use super::{ClassModel, Detector, PreparedClass};
 use crate::DetectError;
@@ -148,7 +148,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
             prototypes: &model.prototypes,
             good: model.good.iter().collect(),
             class: class.ready.as_ref(),
-            guide: Guide::Quantiles(model.guide.0, model.guide.1),
+            guide: model.guide,
         };
         let measurement = self.measure(&subject, &context, meter).await?;
         self.judge(model, measurement, meter).await

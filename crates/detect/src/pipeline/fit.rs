@@ -1,19 +1,21 @@
 //! Fitting a class on its good photos: prototypes, normalisers, calibration.
 
-use anomalysd_imaging::Photo;
+use std::collections::BTreeMap;
+
+use anomalysd_imaging::{Map, Photo};
 
 use super::detect::score;
-use super::measure::{Context, Guide, Measurement};
+use super::measure::{Context, GuidedResult, Measurement};
 use super::subject::Subject;
 use super::timings::Meter;
 use super::{Detector, views};
 use crate::DetectError;
 use crate::control::{Control, Stage};
 use crate::features::FeatureNetwork;
-use crate::options::ScoreOptions;
+use crate::options::MaskOptions;
 use crate::profile::{MOST_PHOTOS, round_to_half};
 use crate::prompts::Prompts;
-use crate::prototypes::{Descriptors, Pose, Prototypes, grid_of};
+use crate::prototypes::{Descriptors, Pose, PrototypeMaps, Prototypes, grid_of};
 use crate::repaint::{Contexts, Latents, Repair};
 use crate::score::{ClassNormalisers, Normaliser};
 use crate::verdict::{Calibration, CalibrationKind};
@@ -67,20 +69,15 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
             });
         }
         let good: Vec<Photo> = good.iter().map(|photo| self.resized(photo)).collect();
-        let single = good.len() == 1;
-        let views = if single {
-            views::views(&good[0])
-        } else {
-            Vec::new()
+        let views = match good.as_slice() {
+            [only] => views::views(only, &self.pose_of_one(only).turns),
+            _ => Vec::new(),
         };
+        let single = good.len() == 1;
         let meter = Meter::new(control, 0, 1);
-        let measured = if single { &views } else { &good };
-        meter.expect(
-            measured
-                .iter()
-                .map(|photo| self.work(photo.width, photo.height))
-                .sum(),
-        );
+        let held = if single { &views } else { &good };
+        let work = |photo: &Photo| self.work(photo.width, photo.height) + self.guided_work();
+        meter.expect(held.iter().map(work).sum());
         let contexts = match self.repair {
             Some(repair) => {
                 let contexts = repair.contexts(&prompts.both(), &prompts.detail()).await?;
@@ -115,65 +112,36 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
             .iter()
             .filter_map(|subject| subject.latents.clone())
             .collect();
-        let measurements = if single {
-            let mut opened = Vec::with_capacity(views.len());
-            for view in views {
-                opened.push(self.open(view, false, &meter).await?);
-            }
-            let ready = self.ready(contexts.as_ref(), &latents, &meter).await?;
-            let context = Context {
-                prototypes: &prototypes,
-                good: all.clone(),
-                class: ready.as_ref(),
-                guide: Guide::Forced,
-            };
-            let mut measurements = Vec::with_capacity(opened.len());
-            for view in &opened {
-                measurements.push(self.measure(view, &context, &meter).await?);
-            }
-            measurements
+        let mut opened = Vec::with_capacity(views.len());
+        for view in views {
+            opened.push(self.open(view, false, &meter).await?);
+        }
+        let folds = if single {
+            vec![Fold {
+                held: opened.iter().collect(),
+                shown: vec![0],
+                prototypes: prototypes.clone(),
+            }]
         } else {
-            self.leave_one_out(
-                &subjects,
-                &turned,
-                pose.aligned,
-                contexts.as_ref(),
-                &latents,
-                &meter,
-            )
-            .await?
+            self.leave_one_out(&subjects, &turned, pose.aligned)
         };
-        let kind = if single {
-            CalibrationKind::Views
-        } else {
-            CalibrationKind::LeaveOneOut
-        };
-        let score_options = &self.options.score;
-        let grid = |photo: &Photo| grid_of(photo.width, photo.height, self.options.features.grid);
+        let held = self
+            .measure_held(&folds, &all, contexts.as_ref(), &latents, &meter)
+            .await?;
+        let kind = CalibrationKind::of_fit(subjects.len());
         let located = pose.aligned;
-        let normalisers = normalisers(
-            &measurements,
-            grid(&measurements[0].photo),
-            located,
-            score_options,
-        );
-        let mut scores = Vec::with_capacity(measurements.len());
-        let mut peaks = Vec::with_capacity(measurements.len());
-        for (index, measurement) in measurements.iter().enumerate() {
+        let (mut scores, mut peaks) = (Vec::new(), Vec::new());
+        for (index, (photo, _)) in held.iter().enumerate() {
             // What is normal is taken from the others, so that the photo does not excuse itself.
-            let others: Vec<Measurement> = measurements
-                .iter()
-                .enumerate()
-                .filter(|(other, _)| *other != index)
-                .map(|(_, other)| other.clone())
-                .collect();
-            let grid = grid(&measurement.photo);
-            let own = self::normalisers(&others, grid, located, score_options);
-            let scored = score(measurement, &own, grid, score_options);
+            let own = self.normalisers(&all_but(&held, index), located);
+            let grid = self.grid(&photo.photo);
+            let scored = score(photo, &own, grid, &self.options.score);
             scores.push(scored.score);
             peaks.push(scored.map.max());
         }
-        let guide = quantiles(&measurements, &self.options.masks);
+        let normalisers = self.normalisers(&held.iter().collect::<Vec<_>>(), located);
+        let q: Vec<&PrototypeMaps> = held.iter().map(|(photo, _)| &photo.prototypes).collect();
+        let guide = quantiles(&q, &self.options.masks);
         let calibration = Calibration::new(kind, scores, &peaks, self.depends_on());
         Ok(ClassModel {
             name: prompts.name.clone(),
@@ -192,43 +160,123 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         })
     }
 
-    /// Each good photo measured with bank, subspace and references of the others.
-    async fn leave_one_out(
+    /// Each good photo on its own, against bank and subspace of the others.
+    fn leave_one_out<'s>(
         &self,
-        subjects: &[Subject<R::Scene>],
+        subjects: &'s [Subject<R::Scene>],
         turned: &[Vec<Descriptors>],
         aligned: bool,
+    ) -> Vec<Fold<'s, R::Scene>> {
+        let fold = |(index, subject)| {
+            let shown: Vec<usize> = (0..subjects.len()).filter(|i| *i != index).collect();
+            let described: Vec<&[Descriptors]> =
+                shown.iter().map(|i| turned[*i].as_slice()).collect();
+            Fold {
+                held: vec![subject],
+                prototypes: Prototypes::fit(&described, aligned, &self.options.features),
+                shown,
+            }
+        };
+        subjects.iter().enumerate().map(fold).collect()
+    }
+
+    /// Every photo held out, measured as a detection measures a photo, with the guided mask by the quantiles of the
+    /// others; and its guided pass over a forced mask, which says what is normal in one.
+    async fn measure_held(
+        &self,
+        folds: &[Fold<'_, R::Scene>],
+        good: &[&Descriptors],
         contexts: Option<&Contexts>,
         latents: &[Latents],
         meter: &Meter<'_>,
-    ) -> Result<Vec<Measurement>, DetectError> {
-        let mut measurements = Vec::with_capacity(subjects.len());
-        for (index, subject) in subjects.iter().enumerate() {
-            let others = |other: &usize| *other != index;
-            let good: Vec<&Descriptors> = (0..subjects.len())
-                .filter(others)
-                .map(|i| &subjects[i].descriptors)
-                .collect();
-            let shown: Vec<&[Descriptors]> = (0..turned.len())
-                .filter(others)
-                .map(|i| turned[i].as_slice())
-                .collect();
-            let prototypes = Prototypes::fit(&shown, aligned, &self.options.features);
-            let latents: Vec<Latents> = (0..latents.len())
-                .filter(others)
-                .map(|i| latents[i].clone())
-                .collect();
+    ) -> Result<Vec<Held>, DetectError> {
+        let distances = |fold: &Fold<'_, R::Scene>| {
+            let of = |held: &&Subject<R::Scene>| fold.prototypes.distances(&held.descriptors);
+            fold.held.iter().map(of).collect::<Vec<_>>()
+        };
+        let q: Vec<PrototypeMaps> = folds.iter().flat_map(distances).collect();
+        let mut measured: Vec<Held> = Vec::with_capacity(q.len());
+        for fold in folds {
+            let shown = |index: &usize| latents.get(*index).cloned();
+            let latents: Vec<Latents> = fold.shown.iter().filter_map(shown).collect();
             let ready = self.ready(contexts, &latents, meter).await?;
-            let context = Context {
-                prototypes: &prototypes,
-                good,
+            let mut context = Context {
+                prototypes: &fold.prototypes,
+                good: fold.shown.iter().map(|index| good[*index]).collect(),
                 class: ready.as_ref(),
-                guide: Guide::Forced,
+                guide: (0.0, 0.0),
             };
-            measurements.push(self.measure(subject, &context, meter).await?);
+            for subject in &fold.held {
+                let others = all_but(&q, measured.len());
+                context.guide = quantiles(&others, &self.options.masks);
+                let own = self.measure(subject, &context, meter).await?;
+                let forced = self
+                    .forced(subject, &context, &own.prototypes.q, meter)
+                    .await?;
+                measured.push((own, forced));
+            }
         }
-        Ok(measurements)
+        Ok(measured)
     }
+
+    /// What is normal on some photos held out. `located`: place by place.
+    fn normalisers(&self, held: &[&Held], located: bool) -> ClassNormalisers {
+        let options = &self.options.score;
+        let Some((first, _)) = held.first() else {
+            return ClassNormalisers {
+                features: Normaliser::fit_values(&[], options),
+                scales: BTreeMap::new(),
+                guided: None,
+            };
+        };
+        let grid = self.grid(&first.photo);
+        let q: Vec<Map> = held.iter().map(|(photo, _)| photo.q.clone()).collect();
+        let by_scale = first.scales.iter().map(|scale| {
+            let of_scale = |photo: &Measurement| -> Option<Map> {
+                let mut scales = photo.scales.iter();
+                let own = scales.find(|other| other.n_cells == scale.n_cells)?;
+                Some(own.map.clone())
+            };
+            let maps: Vec<Map> = held.iter().filter_map(|(own, _)| of_scale(own)).collect();
+            let normaliser = Normaliser::fit(&maps, grid, located, options);
+            (scale.n_cells, normaliser)
+        });
+        let in_cores = |guided: &GuidedResult| -> Vec<f32> {
+            let pairs = guided.map.data.iter().zip(&guided.cores.data);
+            pairs
+                .filter_map(|(value, core)| core.then_some(*value))
+                .collect()
+        };
+        let forced = held.iter().filter_map(|(_, forced)| forced.as_ref());
+        let guided: Vec<Vec<f32>> = forced.map(in_cores).collect();
+        ClassNormalisers {
+            features: Normaliser::fit(&q, grid, located, options),
+            scales: by_scale.collect(),
+            guided: (!guided.is_empty()).then(|| Normaliser::fit_values(&guided, options)),
+        }
+    }
+
+    fn grid(&self, photo: &Photo) -> (usize, usize) {
+        grid_of(photo.width, photo.height, self.options.features.grid)
+    }
+}
+
+/// Photos held out, and what they are measured against.
+struct Fold<'s, S> {
+    held: Vec<&'s Subject<S>>,
+    /// Indices of the good photos that are not held out: references.
+    shown: Vec<usize>,
+    /// Bank and subspace of those.
+    prototypes: Prototypes,
+}
+
+/// A photo held out, measured as a detection would, and its guided pass over a forced mask.
+type Held = (Measurement, Option<GuidedResult>);
+
+/// All but one.
+fn all_but<T>(all: &[T], index: usize) -> Vec<&T> {
+    let others = all.iter().enumerate().filter(|(other, _)| *other != index);
+    others.map(|(_, other)| other).collect()
 }
 
 /// Contexts as a profile stores them.
@@ -243,52 +291,11 @@ fn rounded(mut contexts: Contexts) -> Contexts {
     contexts
 }
 
-/// What is normal on some measurements of good photos.
-fn normalisers(
-    measurements: &[Measurement],
-    grid: (usize, usize),
-    located: bool,
-    options: &ScoreOptions,
-) -> ClassNormalisers {
-    let q: Vec<_> = measurements
-        .iter()
-        .map(|measurement| measurement.q.clone())
-        .collect();
-    let scales = measurements.first().map_or(&[][..], |first| &first.scales);
-    let by_scale = scales.iter().map(|scale| {
-        let maps: Vec<_> = measurements
-            .iter()
-            .flat_map(|measurement| &measurement.scales)
-            .filter(|other| other.n_cells == scale.n_cells)
-            .map(|other| other.map.clone())
-            .collect();
-        (
-            scale.n_cells,
-            Normaliser::fit(&maps, grid, located, options),
-        )
-    });
-    let guided: Vec<Vec<f32>> = measurements
-        .iter()
-        .filter_map(|measurement| measurement.guided.as_ref())
-        .map(|guided| {
-            let pairs = guided.map.data.iter().zip(&guided.cores.data);
-            pairs
-                .filter_map(|(value, core)| core.then_some(*value))
-                .collect()
-        })
-        .collect();
-    ClassNormalisers {
-        features: Normaliser::fit(&q, grid, located, options),
-        scales: by_scale.collect(),
-        guided: (!guided.is_empty()).then(|| Normaliser::fit_values(&guided, options)),
-    }
-}
-
 /// Quantiles of the pooled q of good photos.
-fn quantiles(measurements: &[Measurement], options: &crate::options::MaskOptions) -> (f32, f32) {
-    let mut pooled: Vec<f32> = measurements
+pub(super) fn quantiles(photos: &[&PrototypeMaps], options: &MaskOptions) -> (f32, f32) {
+    let mut pooled: Vec<f32> = photos
         .iter()
-        .flat_map(|measurement| measurement.prototypes.q.data.iter().copied())
+        .flat_map(|photo| photo.q.data.iter().copied())
         .collect();
     pooled.sort_by(f32::total_cmp);
     let at = |share: f32| {

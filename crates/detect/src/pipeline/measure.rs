@@ -1,6 +1,6 @@
 //! Painting the passes of a photo and measuring how far each repair is from it.
 
-use anomalysd_imaging::{Map, Mask, Photo, hysteresis, resize_bilinear_map};
+use anomalysd_imaging::{Map, Mask, Photo, resize_bilinear_map};
 
 use super::Detector;
 use super::subject::Subject;
@@ -8,7 +8,7 @@ use super::timings::Meter;
 use crate::DetectError;
 use crate::control::Stage;
 use crate::features::FeatureNetwork;
-use crate::masks::{MaskPlan, Pass, Scale, guided_pass, top_cores};
+use crate::masks::{MaskPlan, Pass, Scale, guided_cells, guided_pass, top_cores};
 use crate::options::Compare;
 use crate::prototypes::{Descriptors, PrototypeMaps, Prototypes};
 use crate::repaint::{
@@ -43,6 +43,8 @@ pub struct ScaleResult {
 pub struct GuidedResult {
     /// Pixels that are scored.
     pub cores: Mask,
+    /// Pixels that were repainted: cores and halo.
+    pub hidden: Mask,
     /// D_pg(u); it counts in the cores alone.
     pub map: Map,
     /// The repaired photo.
@@ -62,15 +64,8 @@ pub struct Measurement {
     pub scales: Vec<ScaleResult>,
     /// Absent where nothing looked suspicious, or without a model.
     pub guided: Option<GuidedResult>,
-}
-
-/// Where the cores of the guided pass come from.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Guide {
-    /// Seeds above the first quantile of good photos' q, grown to the second.
-    Quantiles(f32, f32),
-    /// The cells with the highest q, so that good photos have cores, too.
-    Forced,
+    /// `dec(enc(x))`; absent unless intermediates are kept and repairs are compared with it.
+    pub round_trip: Option<Photo>,
 }
 
 /// What a photo is measured against: some good photos of its class.
@@ -79,7 +74,8 @@ pub(super) struct Context<'a, R: Repair> {
     /// Good photos' descriptors, in the order of the class's latents.
     pub good: Vec<&'a Descriptors>,
     pub class: Option<&'a R::Class>,
-    pub guide: Guide,
+    /// Quantiles of good photos' q: what seeds the guided mask, and what seeds grow to.
+    pub guide: (f32, f32),
 }
 
 impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
@@ -115,17 +111,22 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
             multiple,
         };
         let steps = |scale| repair.steps(self.strength(scale), self.inference_steps());
-        let guided = if self.options.masks.guided {
-            steps(Scale::Guided) + 3
-        } else {
-            0
-        };
         let scales = self.plan(&frame).scales;
         let passes: usize = scales
             .iter()
             .map(|scale| scale.passes.len() * (steps(Scale::Grid(scale.n_cells)) + 3))
             .sum();
-        5 + guided + passes
+        5 + self.guided_work() + passes
+    }
+
+    /// Units of work of one guided pass.
+    pub(super) fn guided_work(&self) -> usize {
+        match self.repair {
+            Some(repair) if self.options.masks.guided => {
+                repair.steps(self.strength(Scale::Guided), self.inference_steps()) + 3
+            }
+            _ => 0,
+        }
     }
 
     fn plan(&self, frame: &crate::masks::Frame) -> MaskPlan {
@@ -173,50 +174,67 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
                     passes,
                 });
             }
-            if let Some(pass) = self.guided(subject, &prototypes.q, context.guide) {
-                let passes = std::slice::from_ref(&pass);
-                let results = self
-                    .passes(subject, class, passes, Prompt::Detail, best, meter)
-                    .await?;
-                guided = results.into_iter().next().map(|result| GuidedResult {
-                    cores: result.pass.cores,
-                    map: result.distance,
-                    repaired: result.repaired,
-                });
-            }
+            let cells = guided_cells(&prototypes.q, context.guide, self.options.masks.max_share);
+            guided = self.guided(subject, context, &cells, meter).await?;
         }
         let photo = subject.photo.clone();
+        let kept = self.keep_intermediates
+            && subject.scene.is_some()
+            && self.options.repair.compare == Compare::Roundtrip;
         Ok(Measurement {
             photo,
             prototypes,
             q,
             scales,
             guided,
+            round_trip: kept.then(|| subject.compared.0.clone()),
         })
     }
 
-    /// The guided pass, if anything looks suspicious.
-    fn guided(&self, subject: &Subject<R::Scene>, q: &Map, guide: Guide) -> Option<Pass> {
+    /// The guided pass over the cells with the highest q, suspicious or not: good photos have cores, too, from which
+    /// one learns what is normal in them.
+    pub(super) async fn forced(
+        &self,
+        subject: &Subject<R::Scene>,
+        context: &Context<'_, R>,
+        q: &Map,
+        meter: &Meter<'_>,
+    ) -> Result<Option<GuidedResult>, DetectError> {
+        let share = self.options.masks.forced_share;
+        let cells = top_cores(&q.data, q.width, q.height, share);
+        self.guided(subject, context, &cells, meter).await
+    }
+
+    /// The guided pass over some cells; `None` where there is none, or no model.
+    async fn guided(
+        &self,
+        subject: &Subject<R::Scene>,
+        context: &Context<'_, R>,
+        cells: &Mask,
+        meter: &Meter<'_>,
+    ) -> Result<Option<GuidedResult>, DetectError> {
         let options = &self.options.masks;
-        if !options.guided {
-            return None;
-        }
-        let cells = match guide {
-            Guide::Forced => top_cores(&q.data, q.width, q.height, options.forced_share),
-            Guide::Quantiles(seed, grow) => {
-                let cells = hysteresis(q, seed, grow);
-                if cells.count() as f32 > options.max_share * cells.data.len() as f32 {
-                    top_cores(&q.data, q.width, q.height, options.max_share)
-                } else {
-                    cells
-                }
-            }
+        let pass = options
+            .guided
+            .then(|| guided_pass(&subject.frame, cells, options.halo));
+        let (Some(Some(pass)), Some(class)) = (pass, context.class) else {
+            return Ok(None);
         };
-        guided_pass(&subject.frame, &cells, options.halo)
+        let best = best_reference(&subject.descriptors, &context.good);
+        let passes = std::slice::from_ref(&pass);
+        let results = self
+            .passes(subject, class, passes, Prompt::Detail, best, meter)
+            .await?;
+        Ok(results.into_iter().next().map(|result| GuidedResult {
+            cores: result.pass.cores,
+            hidden: result.pass.hidden,
+            map: result.distance,
+            repaired: result.repaired,
+        }))
     }
 
     /// Paints and measures passes of one scale, a memory budget's worth at a time.
-    async fn passes(
+    pub(super) async fn passes(
         &self,
         subject: &Subject<R::Scene>,
         class: &R::Class,

@@ -10,6 +10,16 @@ use crate::prototypes::{Descriptors, Pose, Turn, located};
 use crate::repaint::Repair;
 
 impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
+    /// What is said of the pose of a class with one good photo. A part on a background has an up and
+    /// a down that one photo does not tell.
+    pub(super) fn pose_of_one(&self, photo: &Photo) -> Pose {
+        let texture = foreground(photo, ForegroundMode::Auto)
+            .data
+            .iter()
+            .all(|inside| *inside);
+        Pose::of_one(texture, &self.options.features)
+    }
+
     /// The pose of a class, and each good photo's descriptors followed by those of its allowed
     /// turns.
     pub(super) async fn pose(
@@ -18,14 +28,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
     ) -> Result<(Pose, Vec<Vec<Descriptors>>), DetectError> {
         let options = &self.options.features;
         let single = match good {
-            [(photo, _)] => {
-                // A part on a background has an up and a down that one photo does not tell.
-                let texture = foreground(photo, ForegroundMode::Auto)
-                    .data
-                    .iter()
-                    .all(|inside| *inside);
-                Some(Pose::of_one(texture, options))
-            }
+            [(photo, _)] => Some(self.pose_of_one(photo)),
             _ => None,
         };
         let candidates: &[Turn] = match (&single, options.turns) {

@@ -1,11 +1,13 @@
-//! Properties 1, 5, 9, 11 and 12 of the method's list, with an oracle repair in place of the model.
+//! Properties 1, 7, 9, 11 and 12 of the method's list, with an oracle repair in place of the model.
 
-use anomalysd_imaging::Photo;
+use anomalysd_imaging::{Map, Photo};
+use proptest::prelude::*;
 
 use super::*;
 use crate::DetectError;
 use crate::control::{Control, Stage};
 use crate::features::{FeatureLayers, FeatureNetwork, Layer};
+use crate::masks::{MaskPlan, Pass, Scale};
 use crate::prompts::Prompts;
 use crate::repaint::{Contexts, Latents, PaintRequest, Tick};
 
@@ -53,8 +55,21 @@ impl FeatureNetwork for Colours {
     }
 }
 
+/// Paints what it is told to, given a photo and a pass: the truth, mostly.
+struct Oracle {
+    /// The truth.
+    photo: Photo,
+    paint: Box<dyn Fn(&Photo, &Pass) -> Photo + Send + Sync>,
+}
+
 /// Paints a known photo wherever it is asked.
-struct Oracle(Photo);
+fn oracle(photo: Photo) -> Oracle {
+    let truth = photo.clone();
+    Oracle {
+        photo,
+        paint: Box::new(move |_, _| truth.clone()),
+    }
+}
 
 impl Repair for Oracle {
     type Class = ();
@@ -64,7 +79,7 @@ impl Repair for Oracle {
         RepairTraits {
             factor: 8,
             multiple: 16,
-            size: Some(self.0.width.max(self.0.height)),
+            size: Some(self.photo.width.max(self.photo.height)),
             inference_steps: Some(1),
             references_by_default: true,
         }
@@ -111,13 +126,14 @@ impl Repair for Oracle {
 
     async fn paint(
         &self,
-        _scene: &Photo,
+        scene: &Photo,
         _class: &(),
         request: &PaintRequest<'_>,
         tick: Tick<'_>,
     ) -> Result<Vec<Photo>, DetectError> {
         tick(Stage::Decode, request.passes.len()).await?;
-        Ok(vec![self.0.clone(); request.passes.len()])
+        let paint = |pass: &Pass| (self.paint)(scene, pass);
+        Ok(request.passes.iter().map(paint).collect())
     }
 }
 
@@ -152,7 +168,7 @@ fn fitted<'a>(oracle: &'a Oracle, good: &[Photo]) -> (Detector<'a, Oracle, Colou
 #[test]
 fn a_photo_repaired_as_itself_and_at_no_distance_scores_exactly_zero() {
     let photo = product(96, 80);
-    let oracle = Oracle(photo.clone());
+    let oracle = oracle(photo.clone());
     let (detector, class) = fitted(&oracle, &[photo.clone(), photo.clone()]);
     let detection =
         pollster::block_on(detector.detect(&class, &photo, &Control::default())).unwrap();
@@ -161,47 +177,66 @@ fn a_photo_repaired_as_itself_and_at_no_distance_scores_exactly_zero() {
     assert_eq!(detection.repaired, photo);
 }
 
+/// Property 11: a blind line along any grid would cover some of these places, every other one of a row and a column,
+/// odd and even in turn. All scales are used, down to cells of one latent cell.
 #[test]
-fn a_small_defect_is_never_lost_wherever_it_lies() {
-    let good = product(96, 96);
-    let oracle = Oracle(good.clone());
-    let (detector, class) = fitted(&oracle, &[good.clone(), lit(&good, 1.01)]);
-    let clean = pollster::block_on(detector.detect(&class, &good, &Control::default())).unwrap();
-    for step in 0..22 {
-        // Along a diagonal that crosses every line of every grid, and along one row.
-        for (x, y) in [(4 * step, 4 * step), (4 * step, 46)] {
+fn a_small_defect_is_never_lost_over_64_by_64_places() {
+    let good = product(68, 68);
+    let oracle = oracle(good.clone());
+    let mut options = DetectOptions::default();
+    options.masks.min_cell = 1;
+    let detector = Detector::new(Some(&oracle), &Colours, options).unwrap();
+    let shown = [good.clone(), lit(&good, 1.01)];
+    let prompts = Prompts::named("thing");
+    let class = pollster::block_on(detector.fit(&prompts, &shown, &Control::default())).unwrap();
+    let judge = |photo: &Photo| {
+        pollster::block_on(detector.detect(&class, photo, &Control::default())).unwrap()
+    };
+    let clean = judge(&good);
+    assert_eq!(
+        clean.scored.scales.keys().copied().collect::<Vec<_>>(),
+        [2, 4, 8]
+    );
+    let row = |row: usize| {
+        for column in 0..32 {
+            let (x, y) = (2 * column + row % 2, 2 * row + column % 2);
             let mut photo = good.clone();
-            for dy in 0..5 {
-                for dx in 0..5 {
-                    photo.set_pixel((x + dx).min(95), (y + dy).min(95), [0.02, 0.02, 0.9]);
-                }
+            for (dx, dy) in (0..5).flat_map(|dy| (0..5).map(move |dx| (dx, dy))) {
+                photo.set_pixel(x + dx, y + dy, [0.02, 0.02, 0.9]);
             }
-            let detection =
-                pollster::block_on(detector.detect(&class, &photo, &Control::default())).unwrap();
+            let detection = judge(&photo);
             assert!(
                 detection.score > 2.0 * clean.score && detection.score > 1.0,
                 "at {x}, {y}: {} after {}",
                 detection.score,
                 clean.score
             );
-            let peak = detection.scored.map.max();
-            let at = detection
-                .scored
-                .map
+            let map = &detection.scored.map;
+            let peak = map
                 .data
                 .iter()
-                .position(|v| *v == peak)
+                .position(|value| *value == map.max())
                 .unwrap();
-            assert!((at % 96).abs_diff(x + 2) <= 8 && (at / 96).abs_diff(y + 2) <= 8);
+            assert!(
+                (peak % 68).abs_diff(x + 2) <= 8 && (peak / 68).abs_diff(y + 2) <= 8,
+                "at {x}, {y}: highest at {}, {}",
+                peak % 68,
+                peak / 68
+            );
         }
-    }
+    };
+    std::thread::scope(|scope| {
+        for half in 0..2 {
+            scope.spawn(move || (half * 16..(half + 1) * 16).for_each(row));
+        }
+    });
 }
 
 #[test]
 fn constant_black_white_and_one_pixel_photos_give_finite_numbers() {
     for level in [0.0, 0.5, 1.0] {
         let flat = Photo::from_fn(72, 64, |_, _| [level; 3]);
-        let oracle = Oracle(flat.clone());
+        let oracle = oracle(flat.clone());
         for good in [vec![flat.clone()], vec![flat.clone(), flat.clone()]] {
             let (detector, class) = fitted(&oracle, &good);
             let mut spot = flat.clone();
@@ -227,7 +262,7 @@ fn constant_black_white_and_one_pixel_photos_give_finite_numbers() {
 #[test]
 fn a_caller_that_cancels_is_obeyed_and_no_good_photo_is_an_error() {
     let photo = product(64, 64);
-    let oracle = Oracle(photo.clone());
+    let oracle = oracle(photo.clone());
     let (detector, class) = fitted(&oracle, std::slice::from_ref(&photo));
     let control = Control {
         cancelled: &|| true,
@@ -242,7 +277,7 @@ fn a_caller_that_cancels_is_obeyed_and_no_good_photo_is_an_error() {
 #[test]
 fn progress_never_exceeds_what_was_announced() {
     let photo = product(96, 96);
-    let oracle = Oracle(photo.clone());
+    let oracle = oracle(photo.clone());
     let (detector, class) = fitted(&oracle, std::slice::from_ref(&photo));
     let most = std::cell::Cell::new(0.0f64);
     let control = Control {
@@ -259,12 +294,12 @@ fn progress_never_exceeds_what_was_announced() {
 fn a_loaded_profile_judges_bit_for_bit_as_the_fit_that_made_it() {
     use crate::profile::{Profile, Weights};
 
-    let oracle = Oracle(product(96, 80));
-    let mut suspect = oracle.0.clone();
+    let oracle = oracle(product(96, 80));
+    let mut suspect = oracle.photo.clone();
     for (x, y) in [(40, 30), (41, 30), (40, 31)] {
         suspect.set_pixel(x, y, [0.9, 0.1, 0.1]);
     }
-    let (detector, class) = fitted(&oracle, &[oracle.0.clone(), lit(&oracle.0, 1.03)]);
+    let (detector, class) = fitted(&oracle, &[oracle.photo.clone(), lit(&oracle.photo, 1.03)]);
     let weights = Weights {
         name: "colours".into(),
         fingerprint: "colours".into(),
@@ -287,11 +322,11 @@ fn a_loaded_profile_judges_bit_for_bit_as_the_fit_that_made_it() {
 
 #[test]
 fn held_out_photos_alone_set_the_threshold_and_other_options_void_the_p_value() {
-    let oracle = Oracle(product(96, 80));
-    let (detector, class) = fitted(&oracle, &[oracle.0.clone(), lit(&oracle.0, 1.03)]);
+    let oracle = oracle(product(96, 80));
+    let (detector, class) = fitted(&oracle, &[oracle.photo.clone(), lit(&oracle.photo, 1.03)]);
     let control = Control::default();
     let held_out: Vec<Photo> = (0..3)
-        .map(|i| lit(&oracle.0, 1.0 + 0.02 * i as f32))
+        .map(|i| lit(&oracle.photo, 1.0 + 0.02 * i as f32))
         .collect();
     let first = pollster::block_on(detector.calibrate(&class, &held_out[..2], &control)).unwrap();
     assert_eq!(first.calibration.scores.len(), 2);
@@ -302,7 +337,8 @@ fn held_out_photos_alone_set_the_threshold_and_other_options_void_the_p_value() 
         "an earlier call's photos are kept"
     );
     let p = |detector: &Detector<'_, Oracle, Colours>| {
-        let detection = pollster::block_on(detector.detect(&both, &oracle.0, &control)).unwrap();
+        let detection =
+            pollster::block_on(detector.detect(&both, &oracle.photo, &control)).unwrap();
         (detection.p_value, detection.calibration_stale)
     };
     assert_eq!(p(&detector), (Some(1.0), false));
@@ -317,7 +353,7 @@ fn held_out_photos_alone_set_the_threshold_and_other_options_void_the_p_value() 
 #[test]
 fn a_fitted_photo_turned_by_an_allowed_turn_is_at_no_distance() {
     let photo = product(96, 96);
-    let oracle = Oracle(photo.clone());
+    let oracle = oracle(photo.clone());
     let mut options = DetectOptions::default();
     options.features.turns = crate::options::Choice::Yes;
     let detector = Detector::new(Some(&oracle), &Colours, options).unwrap();
@@ -345,7 +381,7 @@ fn a_part_on_a_background_is_not_turned_and_a_texture_is() {
     });
     let texture = Photo::from_fn(96, 96, |x, y| [((x * 7 + y * 13) % 11) as f32 / 11.0; 3]);
     for (photo, expected) in [(part, 0), (texture, 5)] {
-        let oracle = Oracle(photo.clone());
+        let oracle = oracle(photo.clone());
         let (_, class) = fitted(&oracle, &[photo]);
         assert_eq!(class.pose.turns.len(), expected);
     }
@@ -401,4 +437,110 @@ fn whatever_can_be_fitted_can_be_written_and_read() {
         refused,
         Err(DetectError::TooManyGoodPhotos { got: 4097, .. })
     ));
+}
+
+/// Photos without a suspicious place get no guided pass when they are judged, and none counts when the threshold is
+/// set, although one is forced on them to learn what is normal in it.
+#[test]
+fn calibration_scores_are_those_of_detections_and_not_of_forced_masks() {
+    let photo = product(96, 80);
+    let scribbled = Photo::from_fn(96, 80, |x, y| [((x * 7 + y * 3) % 5) as f32 / 5.0; 3]);
+    let truth = photo.clone();
+    let oracle = Oracle {
+        photo: photo.clone(),
+        paint: Box::new(move |_, pass| match pass.scale {
+            Scale::Grid(_) => truth.clone(),
+            Scale::Guided => scribbled.clone(),
+        }),
+    };
+    let (detector, class) = fitted(&oracle, &[photo.clone(), photo.clone(), photo.clone()]);
+    assert!(class.normalisers.guided.as_ref().unwrap().mean > 0.01);
+    assert_eq!(class.calibration.scores, [0.0; 3]);
+    assert_eq!(class.calibration.peak, 0.0);
+    let detection =
+        pollster::block_on(detector.detect(&class, &photo, &Control::default())).unwrap();
+    assert!(detection.measurement.guided.is_none());
+    assert_eq!(detection.score, 0.0);
+}
+
+/// Paints the mean colour of what a pass leaves visible, with a ramp over it: something that depends on the pass.
+fn filler(size: usize) -> Oracle {
+    Oracle {
+        photo: Photo::new(size, size),
+        paint: Box::new(|photo, pass| {
+            let visible = |pixel: &usize| !pass.hidden.data[*pixel];
+            let mean = [0, 1, 2].map(|channel| {
+                let values = (0..pass.hidden.data.len()).filter(visible);
+                let values: Vec<f32> = values.map(|pixel| photo.plane(channel)[pixel]).collect();
+                values.iter().sum::<f32>() / values.len().max(1) as f32
+            });
+            Photo::from_fn(photo.width, photo.height, |x, y| {
+                mean.map(|value| value + (x as f32 - y as f32) / 1000.0)
+            })
+        }),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    /// Property 7.
+    #[test]
+    fn the_order_of_passes_changes_no_bit_of_the_map(
+        width in 64usize..100, height in 64usize..100,
+        order in Just((0..16).collect::<Vec<usize>>()).prop_shuffle(),
+    ) {
+        let repair = filler(width.max(height));
+        let mut options = DetectOptions { mode: crate::options::Mode::Faithful, ..DetectOptions::default() };
+        options.masks.min_cell = 1;
+        let detector = Detector::new(Some(&repair), &Colours, options.clone()).unwrap();
+        let photo = product(width, height);
+        let merged = pollster::block_on(async {
+            let control = Control::default();
+            let meter = timings::Meter::new(&control, 0, 1);
+            let subject = detector.open(photo, false, &meter).await.unwrap();
+            let plan = MaskPlan::new(&subject.frame, &[4], options.mode, &options.masks);
+            let passes = &plan.scales[0].passes;
+            let shuffled: Vec<Pass> = order.iter().map(|index| passes[*index].clone()).collect();
+            let mut maps = Vec::new();
+            for passes in [passes, &shuffled] {
+                let prompt = crate::repaint::Prompt::Both;
+                let results = detector.passes(&subject, &(), passes, prompt, None, &meter).await;
+                let results = results.unwrap();
+                let pairs = results.iter().map(|result| (&result.pass, &result.distance));
+                maps.push(crate::score::merge_cores(pairs, width, height));
+            }
+            maps
+        });
+        prop_assert!(merged[0].max() > 0.0);
+        prop_assert_eq!(&merged[0], &merged[1]);
+    }
+}
+
+/// § 5.2: the quantiles of all good photos together, not of each.
+#[test]
+fn the_guide_takes_its_quantiles_over_all_photos_together() {
+    let maps = |values: std::ops::Range<u32>| {
+        let data: Vec<f32> = values.map(|value| value as f32).collect();
+        let map = Map {
+            width: data.len(),
+            height: 1,
+            data,
+        };
+        crate::prototypes::PrototypeMaps {
+            nearest: map.clone(),
+            subspace: map.clone(),
+            q: map,
+        }
+    };
+    let options = DetectOptions::default().masks;
+    let (low, high) = (maps(0..500), maps(500..1001));
+    assert_eq!(fit::quantiles(&[&low, &high], &options), (999.0, 990.0));
+    assert_eq!(fit::quantiles(&[&high, &low], &options), (999.0, 990.0));
+    // One location: nothing is above it. Nothing measured: nothing is suspicious.
+    assert_eq!(fit::quantiles(&[&maps(3..4)], &options), (3.0, 3.0));
+    assert_eq!(
+        fit::quantiles(&[], &options),
+        (f32::INFINITY, f32::INFINITY)
+    );
 }

@@ -23,26 +23,35 @@ fn noise(width: usize, height: usize, seed: u32) -> Photo {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
+    /// Property 5, for multi-scale and guided passes, with and without drift correction.
     #[test]
     fn outside_the_hidden_set_the_repair_is_the_photo_and_in_the_cores_what_was_painted(
-        width in 64usize..160, height in 64usize..160, seed in 0u32..1000, fast: bool,
+        width in 64usize..160, height in 64usize..160, seed in 0u32..1000, fast: bool, drift_correction: bool,
+        suspicious in prop::collection::vec(any::<bool>(), 12),
     ) {
         let frame = Frame { width, height, factor: 8, multiple: 16 };
         let mode = if fast { Mode::Fast } else { Mode::Faithful };
         let (photo, painted) = (noise(width, height, seed), noise(width, height, seed + 1));
+        let cells = Mask { width: 4, height: 3, data: suspicious };
         let plan = MaskPlan::new(&frame, &[1, 2, 4], mode, &MaskOptions::default());
-        for pass in plan.scales.iter().flat_map(|scale| &scale.passes) {
-            let repaired = composite(&photo, &painted, &blend_weights(pass, 8), [0.0; 3]);
-            for channel in 0..3 {
+        let guided = guided_pass(&frame, &cells, 1);
+        let options = RepairOptions { drift_correction, ..RepairOptions::default() };
+        for pass in plan.scales.iter().flat_map(|scale| &scale.passes).chain(&guided) {
+            let drift = colour_drift(&photo, &painted, &pass.hidden, &options);
+            // Two fields of noise: unless too little is visible, their medians differ.
+            let visible = pass.hidden.data.len() - pass.hidden.count();
+            prop_assert_eq!(drift != [0.0; 3], drift_correction && visible >= 64);
+            let repaired = composite(&photo, &painted, &blend_weights(pass, 8), drift);
+            for (channel, shift) in drift.into_iter().enumerate() {
                 for pixel in 0..width * height {
                     let at = channel * width * height + pixel;
+                    let new = (painted.data[at] + shift).clamp(0.0, 1.0);
                     if pass.cores.data[pixel] {
-                        prop_assert_eq!(repaired.data[at].to_bits(), painted.data[at].to_bits());
+                        prop_assert_eq!(repaired.data[at].to_bits(), new.to_bits());
                     } else if !pass.hidden.data[pixel] {
                         prop_assert_eq!(repaired.data[at].to_bits(), photo.data[at].to_bits());
                     } else {
-                        let (a, b) = (photo.data[at], painted.data[at]);
-                        let between = a.min(b) - 1e-6..=a.max(b) + 1e-6;
+                        let between = photo.data[at].min(new) - 1e-6..=photo.data[at].max(new) + 1e-6;
                         prop_assert!(between.contains(&repaired.data[at]));
                     }
                 }
