@@ -2,12 +2,14 @@
 //! shows them from there.
 
 mod method;
+mod serve;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use method::MethodArgs;
+pub use serve::{NamedFolder, ServeArgs};
 
 use crate::device::DeviceChoice;
 
@@ -75,6 +77,8 @@ pub enum Command {
     Synth(SynthArgs),
     /// Time every stage of a detection
     Bench(BenchArgs),
+    /// Show the page, with model bundles and profiles, in a browser on this machine
+    Serve(ServeArgs),
     /// Say what this build and this machine can do
     Doctor(DoctorArgs),
     /// Print a completion script for a shell

@@ -2,4 +2,5 @@
 
 mod bad_input;
 mod jobs;
+mod serve;
 mod support;

@@ -1,0 +1,194 @@
+//! A file as an answer: type, ranges, conditions, how long it may be kept.
+
+use std::collections::HashSet;
+
+use super::client::{Answer, Served};
+use super::{bytes, place, write};
+
+#[test]
+fn every_file_has_its_type() {
+    let place = place();
+    let served = Served::start(place.path(), &[]);
+    for (path, kind) in [
+        ("/app.js", "text/javascript; charset=utf-8"),
+        ("/engine.wasm", "application/wasm"),
+        ("/style.css", "text/css; charset=utf-8"),
+        ("/data.json", "application/json"),
+        ("/photo.png", "image/png"),
+        ("/weights.safetensors", "application/octet-stream"),
+    ] {
+        assert_eq!(
+            served.get(path).header("content-type"),
+            Some(kind),
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn only_get_and_head_are_answered() {
+    let place = place();
+    let served = Served::start(place.path(), &[]);
+    let (get, head) = (served.get("/app.js"), served.ask("HEAD", "/app.js", &[]));
+    assert_eq!((head.status, head.body.len()), (200, 0));
+    let but_date = |answer: &Answer| {
+        let headers = answer.headers.iter().filter(|(name, _)| name != "date");
+        headers.cloned().collect::<HashSet<_>>()
+    };
+    assert_eq!(but_date(&get), but_date(&head));
+    assert_eq!(get.header("content-length"), Some("40000"));
+    for method in [
+        "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND",
+    ] {
+        let answer = served.ask(method, "/app.js", &[]);
+        assert_eq!(
+            (answer.status, answer.header("allow")),
+            (405, Some("GET, HEAD")),
+            "{method}"
+        );
+    }
+}
+
+#[test]
+fn a_range_is_cut_out_and_whatever_else_is_asked_gets_the_whole() {
+    let place = place();
+    let served = Served::start(place.path(), &[]);
+    let all = bytes(1000);
+    let path = "/weights.safetensors";
+    assert_eq!(served.get(path).header("accept-ranges"), Some("bytes"));
+    for (range, first, last) in [
+        ("bytes=0-0", 0, 0),
+        ("bytes=10-19", 10, 19),
+        ("bytes=990-", 990, 999),
+        ("bytes=-10", 990, 999),
+        ("bytes=-5000", 0, 999),
+        ("bytes=500-5000", 500, 999),
+        ("Bytes=1-2", 1, 2),
+    ] {
+        let part = served.ask("GET", path, &[("Range", range)]);
+        assert_eq!(part.status, 206, "{range}");
+        let expected = format!("bytes {first}-{last}/1000");
+        assert_eq!(part.header("content-range"), Some(expected.as_str()));
+        assert_eq!(
+            part.header("content-length").unwrap(),
+            (last - first + 1).to_string()
+        );
+        assert!(part.body == all[first..=last], "{range}");
+    }
+    for range in ["bytes=1000-", "bytes=5000-6000", "bytes=-0"] {
+        let none = served.ask("GET", path, &[("Range", range)]);
+        assert_eq!(
+            (none.status, none.header("content-range")),
+            (416, Some("bytes */1000")),
+            "{range}"
+        );
+        assert_eq!(none.body.len(), 0);
+    }
+    let several = (0..200)
+        .map(|start| format!("{start}-"))
+        .collect::<Vec<_>>()
+        .join(",");
+    for range in [
+        "bytes=0-1,4-5",
+        "bytes=0-1, 4-5",
+        &format!("bytes={several}"),
+        "bytes=5-2",
+        "bytes=a-b",
+        "bytes=",
+        "items=0-1",
+        "0-1",
+    ] {
+        let whole = served.ask("GET", path, &[("Range", range)]);
+        assert_eq!(
+            (whole.status, whole.header("content-range")),
+            (200, None),
+            "{range}"
+        );
+        assert!(whole.body == all, "{range}");
+    }
+    let twice = served.ask(
+        "GET",
+        path,
+        &[("Range", "bytes=0-1"), ("Range", "bytes=4-5")],
+    );
+    assert_eq!((twice.status, twice.body.len()), (200, 1000));
+    let head = served.ask("HEAD", path, &[("Range", "bytes=0-1")]);
+    assert_eq!(
+        (head.status, head.header("content-length")),
+        (200, Some("1000"))
+    );
+}
+
+#[test]
+fn a_download_goes_on_only_where_the_file_is_the_same() {
+    let place = place();
+    let served = Served::start(place.path(), &[]);
+    let path = "/weights.safetensors";
+    let first = served.get(path);
+    let (tag, date) = (
+        first.header("etag").unwrap(),
+        first.header("last-modified").unwrap(),
+    );
+    let rest = |condition: &str| {
+        served.ask(
+            "GET",
+            path,
+            &[("Range", "bytes=990-"), ("If-Range", condition)],
+        )
+    };
+    assert!(tag.starts_with('"'), "{tag}");
+    assert_eq!(rest(tag).status, 206);
+    assert_eq!(rest(date).status, 206);
+    for other in [
+        "\"other\"",
+        &format!("W/{tag}"),
+        "Thu, 01 Jan 1970 00:00:00 GMT",
+        "nonsense",
+    ] {
+        let whole = rest(other);
+        assert_eq!((whole.status, whole.body.len()), (200, 1000), "{other}");
+    }
+    write(
+        &place.path().join("web/site/weights.safetensors"),
+        vec![7; 1200],
+    );
+    let changed = rest(tag);
+    assert_eq!(changed.status, 200);
+    assert!(changed.body == [7; 1200]);
+}
+
+#[test]
+fn what_the_browser_has_already_is_not_sent_again() {
+    let place = place();
+    let served = Served::start(place.path(), &[]);
+    let first = served.get("/app.js");
+    let (tag, date) = (
+        first.header("etag").unwrap(),
+        first.header("last-modified").unwrap(),
+    );
+    assert_eq!(first.header("cache-control"), Some("no-cache"));
+    for (name, value, status) in [
+        ("If-None-Match", tag, 304),
+        ("If-None-Match", &format!("\"x\", W/{tag}"), 304),
+        ("If-None-Match", "*", 304),
+        ("If-None-Match", "\"x\"", 200),
+        ("If-Modified-Since", date, 304),
+        ("If-Modified-Since", "Thu, 01 Jan 1970 00:00:00 GMT", 200),
+        ("If-Match", "\"x\"", 412),
+        ("If-Match", tag, 200),
+    ] {
+        let answer = served.ask("GET", "/app.js", &[(name, value)]);
+        assert_eq!(answer.status, status, "{name}: {value}");
+        if status == 304 {
+            assert_eq!((answer.header("etag"), answer.body.len()), (Some(tag), 0));
+            assert_eq!(answer.header("cache-control"), Some("no-cache"));
+        }
+    }
+    write(&place.path().join("web/site/app.js"), "changed");
+    assert_eq!(
+        served
+            .ask("GET", "/app.js", &[("If-None-Match", tag)])
+            .text(),
+        "changed"
+    );
+}
