@@ -1,6 +1,6 @@
 //! `serve`: the page, model bundles and profiles over HTTP, for a browser on this machine.
 //!
-//! A request is logged, and its path is read as plain names
+//! A request is logged, its host is checked ([`hosts`]), and its path is read as plain names
 //! ([`names`]) that lead to a file below one of the folders served ([`roots`]). [`file`] answers
 //! with it: conditions, a [`range`]. [`listing`]
 //! says which bundles and profiles there are.
@@ -9,6 +9,7 @@
 //! listings of folders, names that start with a dot, links that leave their folder, TLS, HTTP/2.
 
 mod file;
+mod hosts;
 mod listing;
 mod names;
 mod range;
@@ -30,6 +31,7 @@ use tokio::sync::watch;
 use crate::args::ServeArgs;
 use crate::error::{CliError, Outcome};
 use crate::{output, progress};
+use hosts::Hosts;
 use names::Names;
 use roots::{Found, Roots};
 
@@ -45,7 +47,8 @@ struct Server {
 pub fn run(args: &ServeArgs) -> Outcome {
     let roots = Roots::open(args)?;
     let (listener, address) = listen(&args.host, args.port)?;
-    let app = app(roots);
+    let hosts = Hosts::new(&args.host, address, &args.allow_host)?;
+    let app = app(roots, hosts);
     let failed = |error: std::io::Error| CliError::Internal(format!("the server failed: {error}"));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -95,11 +98,15 @@ fn url(host: &str, address: SocketAddr) -> String {
     }
 }
 
-/// From the inside out: the answer, the log.
-fn app(roots: Roots) -> Router {
+/// From the inside out: the answer, who may ask, the log.
+fn app(roots: Roots, hosts: Hosts) -> Router {
     let server = Arc::new(Server { roots });
     let app = Router::new().fallback(answer).with_state(server);
-    app.layer(middleware::from_fn(log))
+    app.layer(middleware::from_fn_with_state(
+        Arc::new(hosts),
+        hosts::check,
+    ))
+    .layer(middleware::from_fn(log))
 }
 
 async fn serve(

@@ -69,6 +69,11 @@ fn what_is_missing_is_said_before_anything_is_served() {
     refused("", &["--profiles", "gone"], &["gone"]);
     refused(
         "",
+        &["--allow-host", "http://x"],
+        &["--allow-host", "NAME:PORT"],
+    );
+    refused(
+        "",
         &["--host", "no.such.host.invalid"],
         &["no.such.host.invalid"],
     );

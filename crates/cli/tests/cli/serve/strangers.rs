@@ -1,4 +1,4 @@
-//! What nobody gets, and who gets nothing: paths and links.
+//! What nobody gets, and who gets nothing: paths, links, hosts.
 
 use super::client::Served;
 use super::{SECRET, bytes, place, write};
@@ -132,6 +132,83 @@ fn a_link_is_followed_only_inside_its_folder() {
     assert!(!bundles.contains("web"), "{bundles}");
     let profiles = served.get("/profiles/").text();
     assert!(!profiles.contains("out.safetensors"), "{profiles}");
+}
+
+#[test]
+fn a_stranger_whose_name_leads_here_is_refused() {
+    let place = place();
+    let served = Served::start(
+        place.path(),
+        &["--allow-host", "plant.example", "--allow-host", "proxy:81"],
+    );
+    let port = served.port();
+    let status = |host: &str| {
+        let answer = served.raw(&format!(
+            "GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+        ));
+        if answer.status != 200 {
+            assert!(!answer.text().contains("<title>page"), "{host}");
+        }
+        answer.status
+    };
+    for host in ["127.0.0.1", "localhost", "LOCALHOST", "[::1]"] {
+        assert_eq!(status(&format!("{host}:{port}")), 200, "{host}");
+    }
+    for host in ["plant.example", "plant.example:443", "proxy:81"] {
+        assert_eq!(status(host), 200, "{host}");
+    }
+    for host in [
+        "evil.example",
+        &format!("evil.example:{port}"),
+        "localhost",
+        "127.0.0.1:1",
+        "proxy",
+        &format!("proxy:{port}"),
+        &format!("localhost.evil.example:{port}"),
+        &format!("localhost@evil.example:{port}"),
+        &format!("192.168.0.1:{port}"),
+        "",
+    ] {
+        assert_eq!(status(host), 421, "{host}");
+    }
+    let raw = |request: String| served.raw(&(request + "Connection: close\r\n\r\n")).status;
+    assert_eq!(raw("GET / HTTP/1.1\r\n".into()), 400, "no host");
+    assert_eq!(
+        raw(format!(
+            "GET / HTTP/1.1\r\nHost: localhost:{port}\r\nHost: evil.example\r\n"
+        )),
+        400
+    );
+    assert_eq!(
+        raw(format!(
+            "GET http://evil.example/ HTTP/1.1\r\nHost: localhost:{port}\r\n"
+        )),
+        421
+    );
+    let whole = format!("GET http://localhost:{port}/ HTTP/1.1\r\nHost: localhost:{port}\r\n");
+    assert_eq!(raw(whole), 200);
+    let evil = served.raw("GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n");
+    assert!(evil.text().contains("evil.example") && evil.text().contains("--allow-host"));
+}
+
+#[test]
+fn the_given_host_is_listened_at_and_answered_for() {
+    let place = place();
+    let served = Served::start(place.path(), &["--host", "localhost"]);
+    assert_eq!(
+        served.line,
+        format!("http://localhost:{}/\n", served.port())
+    );
+    let all = Served::start(place.path(), &["--host", "0.0.0.0"]);
+    assert_eq!(all.line, format!("http://127.0.0.1:{}/\n", all.port()));
+    let status = |host: &str| {
+        let host = format!("{host}:{}", all.port());
+        all.raw(&format!(
+            "GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+        ))
+        .status
+    };
+    assert_eq!((status("192.168.0.7"), status("evil.example")), (200, 421));
 }
 
 #[test]
