@@ -29,6 +29,9 @@ pub struct ServeArgs {
     /// Also answer to this name, as behind a proxy; may be given several times
     #[arg(long, value_name = "NAME[:PORT]")]
     pub allow_host: Vec<String>,
+    /// Let pages of other origins load what is served
+    #[arg(long)]
+    pub cors: bool,
 }
 
 /// A folder and the name it is served by.

@@ -3,7 +3,7 @@
 //! A request is logged, its host is checked ([`hosts`]), and its path is read as plain names
 //! ([`names`]) that lead to a file below one of the folders served ([`roots`]). [`file`] answers
 //! with it: conditions, a [`range`]. [`listing`]
-//! says which bundles and profiles there are.
+//! says which bundles and profiles there are, [`policy`] adds the headers that every answer has.
 //!
 //! Deliberately absent: anything that writes or computes a verdict (the page does, in the browser),
 //! listings of folders, names that start with a dot, links that leave their folder, TLS, HTTP/2.
@@ -12,6 +12,7 @@ mod file;
 mod hosts;
 mod listing;
 mod names;
+mod policy;
 mod range;
 mod reply;
 mod roots;
@@ -48,7 +49,7 @@ pub fn run(args: &ServeArgs) -> Outcome {
     let roots = Roots::open(args)?;
     let (listener, address) = listen(&args.host, args.port)?;
     let hosts = Hosts::new(&args.host, address, &args.allow_host)?;
-    let app = app(roots, hosts);
+    let app = app(roots, hosts, args.cors);
     let failed = |error: std::io::Error| CliError::Internal(format!("the server failed: {error}"));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -98,14 +99,18 @@ fn url(host: &str, address: SocketAddr) -> String {
     }
 }
 
-/// From the inside out: the answer, who may ask, the log.
-fn app(roots: Roots, hosts: Hosts) -> Router {
+/// From the inside out: the answer, who may use it, who may ask, what every answer says, the log.
+fn app(roots: Roots, hosts: Hosts, cors: bool) -> Router {
     let server = Arc::new(Server { roots });
-    let app = Router::new().fallback(answer).with_state(server);
+    let mut app = Router::new().fallback(answer).with_state(server);
+    if cors {
+        app = app.layer(policy::any_origin());
+    }
     app.layer(middleware::from_fn_with_state(
         Arc::new(hosts),
         hosts::check,
     ))
+    .layer(middleware::map_response_with_state(cors, policy::add))
     .layer(middleware::from_fn(log))
 }
 

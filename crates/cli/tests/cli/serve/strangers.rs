@@ -1,4 +1,4 @@
-//! What nobody gets, and who gets nothing: paths, links, hosts.
+//! What nobody gets, and who gets nothing: paths, links, hosts, other origins.
 
 use super::client::Served;
 use super::{SECRET, bytes, place, write};
@@ -209,6 +209,117 @@ fn the_given_host_is_listened_at_and_answered_for() {
         .status
     };
     assert_eq!((status("192.168.0.7"), status("evil.example")), (200, 421));
+}
+
+#[test]
+fn every_answer_says_what_the_page_may_do() {
+    let place = place();
+    let served = Served::start(place.path(), &["--bundles", "bundles"]);
+    let tag = served.get("/app.js").header("etag").unwrap().to_owned();
+    let answers = [
+        (200, served.get("/")),
+        (200, served.get("/bundles/")),
+        (206, served.ask("GET", "/app.js", &[("Range", "bytes=0-1")])),
+        (
+            304,
+            served.ask("GET", "/app.js", &[("If-None-Match", &tag)]),
+        ),
+        (307, served.get("/dashboard")),
+        (
+            400,
+            served.raw("GET / HTTP/1.1\r\nConnection: close\r\n\r\n"),
+        ),
+        (404, served.get("/gone")),
+        (405, served.ask("POST", "/", &[])),
+        (
+            416,
+            served.ask("GET", "/app.js", &[("Range", "bytes=90000-")]),
+        ),
+        (
+            421,
+            served.raw("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),
+        ),
+    ];
+    for (status, answer) in &answers {
+        assert_eq!(answer.status, *status);
+        let policy = answer.header("content-security-policy").unwrap();
+        assert_eq!(
+            policy,
+            "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; style-src 'self'; \
+             img-src 'self' blob: data:; media-src 'self' blob:; connect-src 'self'; object-src 'none'; \
+             base-uri 'none'; frame-ancestors 'self'"
+        );
+        for (name, value) in [
+            ("x-content-type-options", Some("nosniff")),
+            ("referrer-policy", Some("no-referrer")),
+            ("cross-origin-resource-policy", Some("same-origin")),
+            ("access-control-allow-origin", None),
+            ("cross-origin-opener-policy", None),
+            ("cross-origin-embedder-policy", None),
+        ] {
+            assert_eq!(answer.header(name), value, "{status} {name}");
+        }
+        assert!(answer.header("cache-control").is_some(), "{status}");
+    }
+}
+
+#[test]
+fn pages_of_other_origins_may_load_what_is_served_only_with_cors() {
+    let place = place();
+    let origin = ("Origin", "https://dashboard.example");
+    let asked = [
+        origin,
+        ("Access-Control-Request-Method", "GET"),
+        ("Access-Control-Request-Headers", "range"),
+    ];
+    let closed = Served::start(place.path(), &[]);
+    assert_eq!(
+        closed
+            .ask("GET", "/app.js", &[origin])
+            .header("access-control-allow-origin"),
+        None
+    );
+    assert_eq!(closed.ask("OPTIONS", "/app.js", &asked).status, 405);
+    let open = Served::start(place.path(), &["--cors"]);
+    let part = open.ask("GET", "/app.js", &[origin, ("Range", "bytes=0-9")]);
+    assert_eq!((part.status, part.body.len()), (206, 10));
+    assert_eq!(part.header("access-control-allow-origin"), Some("*"));
+    assert_eq!(
+        part.header("cross-origin-resource-policy"),
+        Some("cross-origin")
+    );
+    let exposed = part.header("access-control-expose-headers").unwrap();
+    assert!(
+        exposed.contains("content-range") && exposed.contains("etag"),
+        "{exposed}"
+    );
+    assert_eq!(part.header("access-control-allow-credentials"), None);
+    let before = open.ask("OPTIONS", "/app.js", &asked);
+    assert_eq!(
+        (before.status, before.header("access-control-allow-origin")),
+        (200, Some("*"))
+    );
+    assert!(
+        before
+            .header("access-control-allow-headers")
+            .unwrap()
+            .contains("range")
+    );
+    assert_eq!(
+        before.header("access-control-allow-methods"),
+        Some("GET,HEAD")
+    );
+    let gone = open.ask("GET", "/gone", &[origin]);
+    assert_eq!(
+        (gone.status, gone.header("access-control-allow-origin")),
+        (404, Some("*"))
+    );
+    let stranger = "GET / HTTP/1.1\r\nHost: evil.example\r\nOrigin: http://evil.example\r\nConnection: close\r\n\r\n";
+    assert_eq!(
+        open.raw(stranger).status,
+        421,
+        "CORS is no way around the host"
+    );
 }
 
 #[test]
