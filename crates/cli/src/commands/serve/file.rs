@@ -1,41 +1,95 @@
 //! A file as an answer.
 //!
 //! tower-http's `ServeFile` reads it, finds its type, its `ETag` (from size and time) and date, and
-//! judges conditions and one range. Here is what it leaves open: which ranges it is asked for.
+//! judges conditions and one range. Here is what it leaves open: which ranges it is asked for,
+//! and how long an answer may be kept.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
+use sha2::{Digest, Sha256};
 use tower_http::services::ServeFile;
 
+use super::per_file::PerFile;
 use super::range;
 
+/// For an address that holds the hash of what it leads to: it never leads to anything else.
+const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 /// May be kept, and is asked for again each time: mostly answered by “not modified”.
 const REVALIDATED: HeaderValue = HeaderValue::from_static("no-cache");
-/// The answer to a GET or HEAD for a file.
-///
-/// # Errors
-/// A file that cannot be read.
-pub async fn answer(path: &Path, parts: &Parts) -> io::Result<Response> {
-    let range = range_asked_for(path, parts).await?;
-    let mut response = read(path, parts.method.clone(), conditions(parts, range)).await?;
-    let status = response.status();
-    if !matches!(
-        status,
-        StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED
-    ) {
-        return Ok(response);
+/// Fewer digits than this are no hash.
+const MIN_HASH_DIGITS: usize = 8;
+
+/// What was found out about files.
+#[derive(Default)]
+pub struct Files {
+    hashes: PerFile<PathBuf, String>,
+}
+
+impl Files {
+    /// The answer to a GET or HEAD for a file.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub async fn answer(&self, path: &Path, parts: &Parts) -> io::Result<Response> {
+        let range = range_asked_for(path, parts).await?;
+        let mut response = read(path, parts.method.clone(), conditions(parts, range)).await?;
+        let status = response.status();
+        if !matches!(
+            status,
+            StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED
+        ) {
+            return Ok(response);
+        }
+        let Some(version) = response.headers().get(header::ETAG).cloned() else {
+            return Ok(response);
+        };
+        let lasting = self.holds_own_hash(path, parts, &version).await?;
+        let kept = if lasting { IMMUTABLE } else { REVALIDATED };
+        response.headers_mut().insert(header::CACHE_CONTROL, kept);
+        name_charset(response.headers_mut());
+        Ok(response)
     }
-    response
-        .headers_mut()
-        .insert(header::CACHE_CONTROL, REVALIDATED);
-    name_charset(response.headers_mut());
-    Ok(response)
+
+    /// Whether the file's name, or the query, holds the beginning of its SHA-256 in hexadecimal:
+    /// `index.3fa94c1d.js`, `000.safetensors?sha256=…`. Checked, not believed.
+    async fn holds_own_hash(
+        &self,
+        path: &Path,
+        parts: &Parts,
+        version: &HeaderValue,
+    ) -> io::Result<bool> {
+        let name = path.file_name().and_then(|name| name.to_str());
+        let texts = [
+            name.unwrap_or_default(),
+            parts.uri.query().unwrap_or_default(),
+        ];
+        let candidates: Vec<String> = texts.into_iter().flat_map(hash_like).collect();
+        if candidates.is_empty() {
+            return Ok(false);
+        }
+        let file = path.to_owned();
+        let compute = move || {
+            let mut hasher = Sha256::new();
+            io::copy(&mut std::fs::File::open(file)?, &mut hasher)?;
+            Ok(format!("{:x}", hasher.finalize()))
+        };
+        let hash = self.hashes.get(path.to_owned(), version, compute).await?;
+        Ok(candidates.iter().any(|digits| hash.starts_with(digits)))
+    }
+}
+
+/// Words that can be a SHA-256 or its beginning, in lower case.
+fn hash_like(text: &str) -> impl Iterator<Item = String> {
+    text.split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|word| (MIN_HASH_DIGITS..=64).contains(&word.len()))
+        .filter(|word| word.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        .map(str::to_ascii_lowercase)
 }
 
 /// Texts are UTF-8 here.
@@ -104,4 +158,17 @@ async fn range_asked_for(path: &Path, parts: &Parts) -> io::Result<Option<Header
         }
     }
     Ok(HeaderValue::from_str(&range).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_that_can_be_a_hash() {
+        let words = |text: &str| hash_like(text).collect::<Vec<_>>();
+        assert_eq!(words("index-3FA94C1D.js"), ["3fa94c1d"]);
+        assert_eq!(words("v=1&sha256=0011223344"), ["0011223344"]);
+        assert!(words("decade.js?v=abcdef1&x=3fa94c1g").is_empty());
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! A request is logged, its host is checked ([`hosts`]), and its path is read as plain names
 //! ([`names`]) that lead to a file below one of the folders served ([`roots`]). [`file`] answers
-//! with it: conditions, a [`range`]. [`listing`]
+//! with it: conditions, a [`range`], how long it may be kept. [`listing`]
 //! says which bundles and profiles there are, [`policy`] adds the headers that every answer has.
 //!
 //! Deliberately absent: anything that writes or computes a verdict (the page does, in the browser),
@@ -12,6 +12,7 @@ mod file;
 mod hosts;
 mod listing;
 mod names;
+mod per_file;
 mod policy;
 mod range;
 mod reply;
@@ -32,6 +33,7 @@ use tokio::sync::watch;
 use crate::args::ServeArgs;
 use crate::error::{CliError, Outcome};
 use crate::{output, progress};
+use file::Files;
 use hosts::Hosts;
 use names::Names;
 use roots::{Found, Roots};
@@ -42,6 +44,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// What requests are answered from.
 struct Server {
     roots: Roots,
+    files: Files,
 }
 
 /// Serves until Ctrl-C, which is no failure: it is how a server ends.
@@ -101,7 +104,10 @@ fn url(host: &str, address: SocketAddr) -> String {
 
 /// From the inside out: the answer, who may use it, who may ask, what every answer says, the log.
 fn app(roots: Roots, hosts: Hosts, cors: bool) -> Router {
-    let server = Arc::new(Server { roots });
+    let server = Arc::new(Server {
+        roots,
+        files: Files::default(),
+    });
     let mut app = Router::new().fallback(answer).with_state(server);
     if cors {
         app = app.layer(policy::any_origin());
@@ -150,7 +156,7 @@ async fn answer(State(server): State<Arc<Server>>, request: Request) -> Response
         reply::unblocked(move || server.roots.find(&names)).await
     };
     match found {
-        Ok(Some(Found::File(file))) => match file::answer(&file, &parts).await {
+        Ok(Some(Found::File(file))) => match server.files.answer(&file, &parts).await {
             Ok(response) => response,
             Err(error) => reply::unreadable(path, &error),
         },

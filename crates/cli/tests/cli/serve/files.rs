@@ -2,8 +2,14 @@
 
 use std::collections::HashSet;
 
+use sha2::{Digest, Sha256};
+
 use super::client::{Answer, Served};
 use super::{bytes, place, write};
+
+fn sha256(bytes: &[u8]) -> String {
+    format!("{:x}", Sha256::digest(bytes))
+}
 
 #[test]
 fn every_file_has_its_type() {
@@ -191,4 +197,46 @@ fn what_the_browser_has_already_is_not_sent_again() {
             .text(),
         "changed"
     );
+}
+
+#[test]
+fn only_an_address_with_the_files_own_hash_holds_for_ever() {
+    let place = place();
+    let code = bytes(3000);
+    let hash = sha256(&code);
+    let named = format!("index-{}.js", &hash[..10]);
+    write(&place.path().join("web/site").join(&named), &code);
+    write(&place.path().join("web/site/index-0123456789.js"), &code);
+    let served = Served::start(place.path(), &["--bundles", "bundles"]);
+    let for_ever = |path: &str, headers: &[(&str, &str)]| {
+        let answer = served.ask("GET", path, headers);
+        assert!(
+            (200..400).contains(&answer.status),
+            "{path} {}",
+            answer.status
+        );
+        match answer.header("cache-control").unwrap() {
+            "public, max-age=31536000, immutable" => true,
+            "no-cache" => false,
+            other => panic!("{path}: {other}"),
+        }
+    };
+    assert!(for_ever(&format!("/{named}"), &[]));
+    assert!(!for_ever("/index-0123456789.js", &[]));
+    assert!(!for_ever("/app.js", &[]));
+    let shard = sha256(&bytes(5000));
+    let path = format!("/bundles/mini/000.safetensors?sha256={shard}");
+    assert!(for_ever(&path, &[]));
+    assert!(for_ever(&path.replace(&shard, &shard.to_uppercase()), &[]));
+    assert!(for_ever(&path, &[("Range", "bytes=100-")]));
+    assert!(!for_ever("/bundles/mini/000.safetensors", &[]));
+    assert!(!for_ever(
+        &format!("/bundles/mini/000.safetensors?sha256={hash}"),
+        &[]
+    ));
+    write(
+        &place.path().join("bundles/mini/000.safetensors"),
+        "changed",
+    );
+    assert!(!for_ever(&path, &[]));
 }
