@@ -2,12 +2,12 @@
 //!
 //! tower-http's `ServeFile` reads it, finds its type, its `ETag` (from size and time) and date, and
 //! judges conditions and one range. Here is what it leaves open: which ranges it is asked for,
-//! and how long an answer may be kept.
+//! compression, and how long an answer may be kept.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -15,6 +15,7 @@ use axum::response::Response;
 use sha2::{Digest, Sha256};
 use tower_http::services::ServeFile;
 
+use super::compress::{self, Encoding};
 use super::per_file::PerFile;
 use super::range;
 
@@ -29,6 +30,7 @@ const MIN_HASH_DIGITS: usize = 8;
 #[derive(Default)]
 pub struct Files {
     hashes: PerFile<PathBuf, String>,
+    compressed: PerFile<(PathBuf, Encoding), Bytes>,
 }
 
 impl Files {
@@ -38,6 +40,7 @@ impl Files {
     /// A file that cannot be read.
     pub async fn answer(&self, path: &Path, parts: &Parts) -> io::Result<Response> {
         let range = range_asked_for(path, parts).await?;
+        let ranged = range.is_some();
         let mut response = read(path, parts.method.clone(), conditions(parts, range)).await?;
         let status = response.status();
         if !matches!(
@@ -53,7 +56,42 @@ impl Files {
         let kept = if lasting { IMMUTABLE } else { REVALIDATED };
         response.headers_mut().insert(header::CACHE_CONTROL, kept);
         name_charset(response.headers_mut());
+        if compress::pays(path, path.metadata()?.len()) {
+            let vary = HeaderValue::from_name(header::ACCEPT_ENCODING);
+            response.headers_mut().append(header::VARY, vary);
+            if let (Some(encoding), false) = (compress::negotiate(&parts.headers), ranged) {
+                self.compress(&mut response, path, encoding, version)
+                    .await?;
+            }
+        }
         Ok(response)
+    }
+
+    /// Replaces the body. The `ETag` becomes a weak one, as it is shared by all encodings: right for
+    /// “not modified”, and no base for a range.
+    async fn compress(
+        &self,
+        response: &mut Response,
+        path: &Path,
+        encoding: Encoding,
+        version: HeaderValue,
+    ) -> io::Result<()> {
+        let weak = [b"W/", version.as_bytes()].concat();
+        let weak = HeaderValue::from_bytes(&weak).map_err(io::Error::other)?;
+        response.headers_mut().insert(header::ETAG, weak);
+        if response.status() != StatusCode::OK {
+            return Ok(());
+        }
+        let key = (path.to_owned(), encoding);
+        let file = path.to_owned();
+        let compute = move || encoding.encode(&file);
+        let bytes = self.compressed.get(key, &version, compute).await?;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_ENCODING, encoding.header());
+        headers.insert(header::CONTENT_LENGTH, bytes.len().into());
+        headers.remove(header::ACCEPT_RANGES);
+        *response.body_mut() = Body::from(bytes);
+        Ok(())
     }
 
     /// Whether the file's name, or the query, holds the beginning of its SHA-256 in hexadecimal:

@@ -2,12 +2,13 @@
 //!
 //! A request is logged, its host is checked ([`hosts`]), and its path is read as plain names
 //! ([`names`]) that lead to a file below one of the folders served ([`roots`]). [`file`] answers
-//! with it: conditions, a [`range`], how long it may be kept. [`listing`]
+//! with it: conditions, a [`range`], compression ([`compress`]), how long it may be kept. [`listing`]
 //! says which bundles and profiles there are, [`policy`] adds the headers that every answer has.
 //!
 //! Deliberately absent: anything that writes or computes a verdict (the page does, in the browser),
 //! listings of folders, names that start with a dot, links that leave their folder, TLS, HTTP/2.
 
+mod compress;
 mod file;
 mod hosts;
 mod listing;
@@ -68,7 +69,7 @@ pub fn run(args: &ServeArgs) -> Outcome {
     }
     output::print(&url)?;
     let ended = runtime.block_on(serve(listener, app, stopped));
-    // What still runs is of no use to anybody.
+    // A compression that still runs is of no use to anybody.
     runtime.shutdown_background();
     ended.map_err(failed)
 }

@@ -1,6 +1,7 @@
-//! A file as an answer: type, ranges, conditions, how long it may be kept.
+//! A file as an answer: type, ranges, conditions, how long it may be kept, compression.
 
 use std::collections::HashSet;
+use std::io::Read;
 
 use sha2::{Digest, Sha256};
 
@@ -43,6 +44,13 @@ fn only_get_and_head_are_answered() {
     };
     assert_eq!(but_date(&get), but_date(&head));
     assert_eq!(get.header("content-length"), Some("40000"));
+    let gzip = [("Accept-Encoding", "gzip")];
+    let (get, head) = (
+        served.ask("GET", "/app.js", &gzip),
+        served.ask("HEAD", "/app.js", &gzip),
+    );
+    assert_eq!(head.body.len(), 0);
+    assert_eq!(but_date(&get), but_date(&head));
     for method in [
         "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND",
     ] {
@@ -188,8 +196,17 @@ fn what_the_browser_has_already_is_not_sent_again() {
         if status == 304 {
             assert_eq!((answer.header("etag"), answer.body.len()), (Some(tag), 0));
             assert_eq!(answer.header("cache-control"), Some("no-cache"));
+            assert_eq!(answer.header("vary"), Some("accept-encoding"));
         }
     }
+    let packed = served.ask("GET", "/app.js", &[("Accept-Encoding", "br")]);
+    let packed_tag = packed.header("etag").unwrap();
+    let again = [("Accept-Encoding", "br"), ("If-None-Match", packed_tag)];
+    let again = served.ask("GET", "/app.js", &again);
+    assert_eq!(
+        (again.status, again.header("etag")),
+        (304, Some(packed_tag))
+    );
     write(&place.path().join("web/site/app.js"), "changed");
     assert_eq!(
         served
@@ -222,6 +239,7 @@ fn only_an_address_with_the_files_own_hash_holds_for_ever() {
         }
     };
     assert!(for_ever(&format!("/{named}"), &[]));
+    assert!(for_ever(&format!("/{named}"), &[("Accept-Encoding", "br")]));
     assert!(!for_ever("/index-0123456789.js", &[]));
     assert!(!for_ever("/app.js", &[]));
     let shard = sha256(&bytes(5000));
@@ -239,4 +257,93 @@ fn only_an_address_with_the_files_own_hash_holds_for_ever() {
         "changed",
     );
     assert!(!for_ever(&path, &[]));
+}
+
+fn unpacked(answer: &Answer) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut packed = answer.body.as_slice();
+    match answer.header("content-encoding").unwrap() {
+        "br" => brotli::BrotliDecompress(&mut packed, &mut bytes).unwrap(),
+        "gzip" => drop(
+            flate2::read::GzDecoder::new(packed)
+                .read_to_end(&mut bytes)
+                .unwrap(),
+        ),
+        other => panic!("{other}"),
+    }
+    bytes
+}
+
+#[test]
+fn text_and_code_are_compressed_as_the_browser_prefers() {
+    let place = place();
+    let served = Served::start(place.path(), &[]);
+    let ask = |path: &str, accept: &str| served.ask("GET", path, &[("Accept-Encoding", accept)]);
+    for (accept, encoding) in [
+        ("gzip, deflate, br, zstd", "br"),
+        ("gzip", "gzip"),
+        ("br;q=0.1, gzip", "gzip"),
+        ("*", "br"),
+    ] {
+        for (path, count) in [("/engine.wasm", 100_000), ("/app.js", 40_000)] {
+            let answer = ask(path, accept);
+            assert_eq!(
+                answer.header("content-encoding"),
+                Some(encoding),
+                "{accept}"
+            );
+            assert_eq!(answer.header("vary"), Some("accept-encoding"));
+            assert_eq!(answer.header("accept-ranges"), None);
+            assert!(answer.header("etag").unwrap().starts_with("W/"));
+            assert_eq!(
+                answer.header("content-length").unwrap(),
+                answer.body.len().to_string()
+            );
+            assert!(answer.body.len() < count / 2);
+            assert!(unpacked(&answer) == bytes(count), "{path} {accept}");
+        }
+    }
+    for accept in ["", "deflate", "identity", "br;q=0", "zstd"] {
+        let plain = ask("/engine.wasm", accept);
+        assert_eq!(
+            (plain.header("content-encoding"), plain.body.len()),
+            (None, 100_000),
+            "{accept}"
+        );
+        assert_eq!(plain.header("vary"), Some("accept-encoding"), "{accept}");
+    }
+    for path in ["/weights.safetensors", "/photo.png"] {
+        let plain = ask(path, "gzip, br");
+        assert_eq!(
+            (plain.header("content-encoding"), plain.header("vary")),
+            (None, None),
+            "{path}"
+        );
+    }
+    let part = [("Accept-Encoding", "br"), ("Range", "bytes=0-99")];
+    let part = served.ask("GET", "/engine.wasm", &part);
+    assert_eq!((part.status, part.header("content-encoding")), (206, None));
+    assert!(part.body == bytes(100));
+    let whole = served.get("/engine.wasm");
+    assert_eq!(part.header("etag"), whole.header("etag"), "a base for more");
+}
+
+#[test]
+fn a_file_that_changed_is_compressed_anew_and_one_that_did_not_is_the_same() {
+    let place = place();
+    let served = Served::start(place.path(), &[]);
+    let ask = || served.ask("GET", "/engine.wasm", &[("Accept-Encoding", "br")]);
+    let together: Vec<Answer> = std::thread::scope(|scope| {
+        let asked: Vec<_> = (0..6).map(|_| scope.spawn(ask)).collect();
+        asked
+            .into_iter()
+            .map(|asked| asked.join().unwrap())
+            .collect()
+    });
+    for answer in &together {
+        assert!(unpacked(answer) == bytes(100_000));
+        assert!(answer.body == together[0].body);
+    }
+    write(&place.path().join("web/site/engine.wasm"), bytes(70_000));
+    assert!(unpacked(&ask()) == bytes(70_000));
 }
