@@ -26,6 +26,9 @@ pub struct ServeArgs {
     /// Port to listen at; 0 takes any free one
     #[arg(long, default_value_t = 8470)]
     pub port: u16,
+    /// Open the page in the browser
+    #[arg(long)]
+    pub open: bool,
     /// Also answer to this name, as behind a proxy; may be given several times
     #[arg(long, value_name = "NAME[:PORT]")]
     pub allow_host: Vec<String>,

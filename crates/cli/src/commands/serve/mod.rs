@@ -8,6 +8,7 @@
 //! Deliberately absent: anything that writes or computes a verdict (the page does, in the browser),
 //! listings of folders, names that start with a dot, links that leave their folder, TLS, HTTP/2.
 
+mod browser;
 mod compress;
 mod file;
 mod hosts;
@@ -68,6 +69,9 @@ pub fn run(args: &ServeArgs) -> Outcome {
         tracing::warn!("{address} is open to the network: who reaches it sees what is served");
     }
     output::print(&url)?;
+    if args.open {
+        browser::open(&url);
+    }
     let ended = runtime.block_on(serve(listener, app, stopped));
     // A compression that still runs is of no use to anybody.
     runtime.shutdown_background();

@@ -33,6 +33,15 @@ pub struct Ended {
 impl Served {
     /// Starts in a folder and waits for the address.
     pub fn start(folder: &Path, arguments: &[&str]) -> Self {
+        Self::start_with(folder, arguments, |_| {})
+    }
+
+    /// Starts after a change of the command.
+    pub fn start_with(
+        folder: &Path,
+        arguments: &[&str],
+        change: impl FnOnce(&mut std::process::Command),
+    ) -> Self {
         let mut command = command();
         command
             .current_dir(folder)
@@ -40,6 +49,7 @@ impl Served {
             .args(arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        change(&mut command);
         let mut child = command.spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let err = child.stderr.take().unwrap();

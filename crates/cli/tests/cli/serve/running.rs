@@ -191,3 +191,39 @@ fn an_interrupt_ends_it_well_whatever_the_browser_does() {
     );
     drop((silent, kept, stalled));
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_browser_is_opened_where_there_is_one() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = place();
+    let opener = place.path().join("bin/xdg-open");
+    write(
+        &opener,
+        "#!/bin/sh\necho noise\necho \"$1\" > opened.tmp && /bin/mv opened.tmp opened\n",
+    );
+    std::fs::set_permissions(&opener, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let with_path = |path: &str| {
+        let path = place.path().join(path);
+        Served::start_with(place.path(), &["--open"], |command| {
+            command.env("PATH", path);
+        })
+    };
+    let served = with_path("bin");
+    let opened = place.path().join("opened");
+    let patience = Instant::now();
+    while !opened.is_file() && patience.elapsed() < Duration::from_secs(20) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(std::fs::read_to_string(opened).unwrap(), served.line);
+    assert_eq!(
+        served.interrupt().out,
+        "",
+        "the opener's own words are not ours"
+    );
+    let served = with_path("empty");
+    assert_eq!(served.get("/").status, 200);
+    let ended = served.interrupt();
+    assert_eq!(ended.code, Some(0));
+    assert!(ended.err.contains("xdg-open"), "{}", ended.err);
+}
