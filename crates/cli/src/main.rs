@@ -3,7 +3,7 @@
 //! [`args`] is what the user may type, [`device`] and [`engine`] turn it into a model on a device,
 //! [`commands`] and [`eval`] do the work through the library crates, [`cache`] keeps fits, [`output`],
 //! [`pictures`] and [`html`] write what people and programs read. Exit codes: 0 done, 1 our fault,
-//! 2 input or usage, 3 `--fail-on` met, 130 interrupted.
+//! 2 input or usage, 3 `--fail-on` met, 130 interrupted (`serve`: 0, Ctrl-C is how it ends).
 
 mod args;
 mod cache;
@@ -53,6 +53,7 @@ fn dispatch(command: Command, quiet: bool) -> Outcome {
         Command::Pretrain(args) => commands::pretrain::run(&args, quiet),
         Command::Synth(args) => commands::synth::run(&args, quiet),
         Command::Bench(args) => commands::bench::run(&args, quiet),
+        Command::Serve(args) => commands::serve::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args),
         Command::Completions { shell } => {
             let mut command = Cli::command();

@@ -2,8 +2,8 @@
 
 use std::cell::Cell;
 use std::io::IsTerminal;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use anomalysd_detect::control::Progress;
@@ -13,6 +13,7 @@ use crate::error::{CliError, Outcome};
 
 static CANCELLED: AtomicBool = AtomicBool::new(false);
 static START: OnceLock<Instant> = OnceLock::new();
+static WAKE: Mutex<Option<Box<dyn Fn() + Send>>> = Mutex::new(None);
 
 /// From now on Ctrl-C asks the work to stop; a second one ends the process.
 pub fn catch_interrupts() -> Outcome {
@@ -21,8 +22,22 @@ pub fn catch_interrupts() -> Outcome {
         if CANCELLED.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
+        if let Some(wake) = &*WAKE.lock().unwrap_or_else(PoisonError::into_inner) {
+            wake();
+        }
     })
     .map_err(|error| CliError::Internal(format!("Ctrl-C cannot be caught: {error}")))
+}
+
+/// Has `wake` called on Ctrl-C, at once where it has been pressed already: for work that waits
+/// and so cannot ask [`cancelled`].
+pub fn on_interrupt(wake: impl Fn() + Send + 'static) {
+    // Under the lock that the handler takes after it notes the wish: one of the two sees the other.
+    let mut slot = WAKE.lock().unwrap_or_else(PoisonError::into_inner);
+    if cancelled() {
+        wake();
+    }
+    *slot = Some(Box::new(wake));
 }
 
 /// Whether the user wants to stop.

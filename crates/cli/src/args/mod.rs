@@ -2,6 +2,7 @@
 //! shows them from there.
 
 mod method;
+mod serve;
 
 use std::path::PathBuf;
 
@@ -9,6 +10,7 @@ use anomalysd_train::pretrain::Options as Pretraining;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use method::MethodArgs;
+pub use serve::{NamedFolder, ServeArgs};
 
 use crate::device::DeviceChoice;
 
@@ -76,6 +78,8 @@ pub enum Command {
     Synth(SynthArgs),
     /// Time every stage of a detection
     Bench(BenchArgs),
+    /// Show the page, with model bundles and profiles, in a browser on this machine
+    Serve(ServeArgs),
     /// Say what this build and this machine can do
     Doctor(DoctorArgs),
     /// Print a completion script for a shell

@@ -10,4 +10,5 @@ pub mod fit;
 pub mod inpaint;
 pub mod inspect;
 pub mod pretrain;
+pub mod serve;
 pub mod synth;

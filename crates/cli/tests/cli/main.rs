@@ -3,4 +3,5 @@
 mod bad_input;
 mod cache;
 mod jobs;
+mod serve;
 mod support;
