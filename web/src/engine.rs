@@ -132,7 +132,7 @@ impl Engine {
     ) -> Result<ProfileHandle, JsValue> {
         let fit: FitRequest = request(fit)?;
         let good = pixels::photos(&good)?;
-        let (options, prompts) = (fit.options()?, fit.prompts());
+        let (options, prompts) = (fit.options().map_err(WebError::options)?, fit.prompts());
         let (repair, features) = (DiffusionRepair::new(&self.model), self.features());
         let detector =
             Detector::new(Some(&repair), &features, options.clone()).map_err(WebError::from)?;
@@ -184,7 +184,9 @@ impl Engine {
         let began = crate::hooks::now();
         let photo = pixels::photo(&image)?;
         let decode_ms = crate::hooks::now() - began;
-        let options = detect.over(&profile.profile.options)?;
+        let options = detect
+            .over(&profile.profile.options)
+            .map_err(WebError::options)?;
         let class = profile
             .profile
             .choose(detect.class_name.as_deref())
@@ -205,7 +207,7 @@ impl Engine {
             model: Some(Identity::from(&model)),
             features: Identity::from(&features),
             profile: Some(profile.sha256.clone()),
-            device: device::NAME.to_owned(),
+            device: device::NAME.name().to_owned(),
             mode,
             seed,
         };

@@ -63,6 +63,11 @@ impl WebError {
         Self::new(Code::BadProfile, error.to_string())
     }
 
+    /// Constants of the method that are none.
+    pub fn options(error: serde_json::Error) -> Self {
+        Self::new(Code::Unsupported, format!("options: {error}"))
+    }
+
     /// An argument that is not what the types of the package say.
     pub fn argument(error: impl std::fmt::Display) -> Self {
         Self::new(Code::Internal, format!("argument: {error}"))

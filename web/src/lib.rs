@@ -7,29 +7,47 @@
 //!
 //! Deliberately absent: image maths, scoring and weights. The first two are `imaging` and `detect`;
 //! weights come as files beside the module.
-#![cfg(target_family = "wasm")]
+#![cfg_attr(
+    not(target_family = "wasm"),
+    allow(
+        dead_code,
+        reason = "natively only the requests are compiled, for their tests"
+    )
+)]
 
+#[cfg(target_family = "wasm")]
 mod device;
+#[cfg(target_family = "wasm")]
 mod engine;
+#[cfg(target_family = "wasm")]
 mod error;
+#[cfg(target_family = "wasm")]
 mod files;
+#[cfg(target_family = "wasm")]
 mod hooks;
+#[cfg(target_family = "wasm")]
 mod pixels;
+#[cfg(target_family = "wasm")]
 mod render;
 mod request;
 
+#[cfg(target_family = "wasm")]
 pub use engine::{DetectionHandle, Engine, ProfileHandle};
+#[cfg(target_family = "wasm")]
 pub use render::{contour, heat_map, judge, legend};
 
+#[cfg(target_family = "wasm")]
 use wasm_bindgen::prelude::wasm_bindgen;
 
 /// Called by the module's own start: a panic reaches the console with its place and reason.
+#[cfg(target_family = "wasm")]
 #[wasm_bindgen(start)]
 pub fn start() {
     console_error_panic_hook::set_once();
 }
 
 /// Bytes of linear memory that the module holds; it never shrinks.
+#[cfg(target_family = "wasm")]
 #[wasm_bindgen(js_name = heapBytes)]
 #[must_use]
 pub fn heap_bytes() -> f64 {

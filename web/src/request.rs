@@ -7,10 +7,9 @@ use anomalysd_detect::report::{CalibrationSummary, Identity};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::error::{Code, Outcome, WebError};
-
 /// Constants of the method that a request changes; the others stay as they are.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct FitRequest {
     /// What the product is called, in words.
@@ -20,11 +19,13 @@ pub struct FitRequest {
     /// Fast or faithful.
     pub mode: Option<Mode>,
     /// Any of `DetectOptions`.
+    #[cfg_attr(test, ts(type = "object", optional))]
     pub options: Value,
 }
 
 /// What a detection changes of the profile's own options.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct DetectRequest {
     /// The photo's name, as the result shows it.
@@ -34,19 +35,43 @@ pub struct DetectRequest {
     /// Fast or faithful.
     pub mode: Option<Mode>,
     /// Of the noise.
+    #[cfg_attr(test, ts(type = "number", optional))]
     pub seed: Option<u64>,
     /// Instead of the class's own.
     pub threshold: Option<f32>,
     /// Any of `DetectOptions`.
+    #[cfg_attr(test, ts(type = "object", optional))]
     pub options: Value,
+}
+
+/// What computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "lowercase")]
+pub enum Device {
+    /// The processor, one thread.
+    Cpu,
+    /// The graphics processor.
+    WebGpu,
+}
+
+impl Device {
+    /// As results name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::WebGpu => "webgpu",
+        }
+    }
 }
 
 /// What was opened.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct EngineInfo {
-    /// `cpu` or `webgpu`.
-    pub device: &'static str,
+    /// What computes.
+    pub device: Device,
     /// The diffusion model.
     pub model: ModelInfo,
     /// The feature network.
@@ -59,6 +84,7 @@ pub struct EngineInfo {
 
 /// A model and its terms.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct ModelInfo {
     /// Name and fingerprint.
     #[serde(flatten)]
@@ -69,6 +95,7 @@ pub struct ModelInfo {
 
 /// What is in a profile.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct ProfileInfo {
     /// Of the whole file.
     pub sha256: String,
@@ -82,6 +109,7 @@ pub struct ProfileInfo {
 
 /// A class of a profile.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct ProfileClass {
     /// Its name.
     pub name: String,
@@ -134,14 +162,14 @@ impl FitRequest {
     }
 
     /// The defaults with everything that was given.
-    pub fn options(&self) -> Outcome<DetectOptions> {
+    pub fn options(&self) -> Result<DetectOptions, serde_json::Error> {
         over(&DetectOptions::default(), &self.options, self.mode, None)
     }
 }
 
 impl DetectRequest {
     /// `options` with everything that was given.
-    pub fn over(&self, options: &DetectOptions) -> Outcome<DetectOptions> {
+    pub fn over(&self, options: &DetectOptions) -> Result<DetectOptions, serde_json::Error> {
         over(options, &self.options, self.mode, self.seed)
     }
 }
@@ -151,12 +179,10 @@ fn over(
     changes: &Value,
     mode: Option<Mode>,
     seed: Option<u64>,
-) -> Outcome<DetectOptions> {
-    let refused =
-        |error: serde_json::Error| WebError::new(Code::Unsupported, format!("options: {error}"));
-    let mut value = serde_json::to_value(options).map_err(refused)?;
+) -> Result<DetectOptions, serde_json::Error> {
+    let mut value = serde_json::to_value(options)?;
     merge(&mut value, changes);
-    let mut merged: DetectOptions = serde_json::from_value(value).map_err(refused)?;
+    let mut merged: DetectOptions = serde_json::from_value(value)?;
     merged.mode = mode.unwrap_or(merged.mode);
     merged.seed = seed.unwrap_or(merged.seed);
     Ok(merged)
@@ -172,5 +198,70 @@ fn merge(value: &mut Value, changes: &Value) {
         }
         (_, Value::Null) => {}
         (value, change) => *value = change.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anomalysd_detect::control::{Progress, Stage};
+    use anomalysd_detect::report::{DetectionResult, MapFile, ProfileHash};
+    use anomalysd_detect::verdict::{CalibrationKind, Region, Verdict};
+    use ts_rs::{Config, TS};
+
+    use super::*;
+
+    #[test]
+    fn changes_are_laid_over_options_and_unknown_ones_refused() {
+        let options = DetectOptions::default();
+        let request = |json: &str| -> DetectRequest { serde_json::from_str(json).unwrap() };
+        let changed = request(r#"{ "mode": "faithful", "options": { "size": 128, "score": { "fusion_alpha": 0.25 } } }"#)
+            .over(&options)
+            .unwrap();
+        assert_eq!(
+            (changed.size, changed.score.fusion_alpha),
+            (Some(128), 0.25)
+        );
+        assert_eq!(changed.mode, Mode::Faithful);
+        assert_eq!(changed.score.top_cells, options.score.top_cells);
+        assert_eq!(request("{}").over(&options).unwrap(), options);
+        let unknown = request(r#"{ "options": { "sise": 128 } }"#).over(&options);
+        assert!(unknown.unwrap_err().to_string().contains("sise"));
+    }
+
+    /// The package's types are these structs: written anew with ANOMALYSD_WRITE_TYPES set.
+    #[test]
+    fn the_types_of_the_package_are_those_of_the_engine() {
+        let config = Config::default();
+        let declared = [
+            Verdict::decl(&config),
+            Mode::decl(&config),
+            Device::decl(&config),
+            Stage::decl(&config),
+            Progress::decl(&config),
+            Identity::decl(&config),
+            ModelInfo::decl(&config),
+            EngineInfo::decl(&config),
+            FitRequest::decl(&config),
+            DetectRequest::decl(&config),
+            CalibrationKind::decl(&config),
+            CalibrationSummary::decl(&config),
+            ProfileClass::decl(&config),
+            ProfileInfo::decl(&config),
+            Region::decl(&config),
+            MapFile::decl(&config),
+            ProfileHash::decl(&config),
+            DetectionResult::decl(&config),
+        ];
+        let mut text = String::from(
+            "// Types of what the engine takes and returns, named as in its JSON. Written by a test of web/src/request.rs.\n",
+        );
+        for declaration in declared {
+            text.push_str(&format!("\nexport {declaration}\n"));
+        }
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/ts/generated.ts");
+        if std::env::var_os("ANOMALYSD_WRITE_TYPES").is_some() {
+            std::fs::write(path, &text).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(path).unwrap(), text);
     }
 }

@@ -11,6 +11,7 @@ use crate::DetectError;
 
 /// Where a detection or a fit is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
     /// Resizing and encoding the photo.
@@ -31,6 +32,7 @@ pub enum Stage {
 
 /// One report of progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Progress {
     /// What is being done.
     pub stage: Stage,

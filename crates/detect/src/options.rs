@@ -23,6 +23,7 @@ pub struct OptionsError {
 
 /// How many passes a scale takes. Both run through the same code: a plan is a list of passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// At most four passes a scale: cells of equal row and column parity together.

@@ -15,8 +15,10 @@ pub const SCHEMA: &str = "anomalysd.result.v1";
 
 /// A judged photo.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct DetectionResult {
     /// Always [`SCHEMA`].
+    #[cfg_attr(feature = "typescript", ts(type = "'anomalysd.result.v1'"))]
     pub schema: &'static str,
     /// The photo's path as it was given.
     pub image: String,
@@ -51,13 +53,16 @@ pub struct DetectionResult {
     /// Fast or faithful.
     pub mode: Mode,
     /// Of the noise.
+    #[cfg_attr(feature = "typescript", ts(type = "number"))]
     pub seed: u64,
     /// Where the time went.
+    #[cfg_attr(feature = "typescript", ts(type = "Record<string, number>"))]
     pub timings_ms: BTreeMap<&'static str, f64>,
 }
 
 /// On what a threshold rests.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct CalibrationSummary {
     /// Held-out photos, leave-one-out, or views of one photo.
     pub kind: CalibrationKind,
@@ -86,6 +91,7 @@ impl CalibrationSummary {
 
 /// A model's or network's name and hash, as results show them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Identity {
     /// Its name.
     pub name: String,
@@ -104,6 +110,7 @@ impl From<&Weights> for Identity {
 
 /// The map's size, and where its values are.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct MapFile {
     /// In pixels.
     pub width: usize,
@@ -120,6 +127,7 @@ pub struct MapFile {
 
 /// A profile's hash.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct ProfileHash {
     /// Of the whole file.
     pub sha256: String,

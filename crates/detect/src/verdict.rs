@@ -16,6 +16,7 @@ const SMALLEST_REGION: f32 = 0.0002;
 
 /// On what the threshold rests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "kebab-case")]
 pub enum CalibrationKind {
     /// Good photos used for nothing else.
@@ -84,6 +85,7 @@ pub struct Calibration {
 
 /// What a photo comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// At or below the threshold.
@@ -190,6 +192,7 @@ fn conformal_quantile(scores: &[f32], rate: f32) -> Option<f32> {
 
 /// A place where a photo differs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 pub struct Region {
     /// Left edge in pixels of the map.
     pub x: usize,

@@ -4,9 +4,10 @@ use anomalysd_diffusion::checkpoint::ModelParts;
 use burn::tensor::Device;
 
 use crate::error::Outcome;
+use crate::request;
 
-/// As results name it.
-pub const NAME: &str = "cpu";
+/// Which build this is.
+pub const NAME: request::Device = request::Device::Cpu;
 
 /// The device.
 pub struct Opened {

@@ -11,9 +11,10 @@ use burn::tensor::Device;
 use burn_wgpu::WgpuSetup;
 
 use crate::error::{Code, Outcome, WebError};
+use crate::request;
 
-/// As results name it.
-pub const NAME: &str = "webgpu";
+/// Which build this is.
+pub const NAME: request::Device = request::Device::WebGpu;
 /// Operations collected before they are handed to the GPU.
 const TASKS: usize = 32;
 /// Rounds of known answers before a device is trusted.

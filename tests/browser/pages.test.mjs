@@ -1,0 +1,96 @@
+// The pages as a person sees them: ready at once, one click to a verdict, three widgets on one engine, nothing for axe to find.
+
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { browser, open, root, serve } from './support.mjs';
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+/** Pictures to look at; git ignores them. */
+const pictures = join(root, 'out/browser');
+
+let server;
+let chromium;
+
+before(async () => {
+  mkdirSync(pictures, { recursive: true });
+  server = await serve();
+  chromium = await browser();
+});
+
+after(async () => {
+  await chromium?.close();
+  server?.stop();
+});
+
+/** What axe-core finds on the page, shadow trees included. */
+async function violations(page) {
+  await page.evaluate(axe);
+  return page.evaluate(async () => {
+    const { violations } = await window.axe.run();
+    return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
+  });
+}
+
+/** Counts the `result` events of the page's widgets from now on. */
+function countResults(page) {
+  return page.evaluate(() => {
+    window.results = [];
+    for (const widget of document.querySelectorAll('anomaly-sd')) {
+      widget.addEventListener('result', ({ detail }) => {
+        window.results.push({ widget: widget.getAttribute('aria-label'), json: detail.result.toJSON() });
+      });
+    }
+  });
+}
+
+test('the page can be used within two seconds, before any weights', async () => {
+  const context = await chromium.newContext({ viewport: { width: 1280, height: 900 } });
+  const page = await context.newPage();
+  const fetched = [];
+  page.on('request', (request) => fetched.push(request.url()));
+  const began = performance.now();
+  await page.goto(server.url);
+  await page.locator('anomaly-sd').getByRole('button', { name: 'Choose photos' }).waitFor();
+  const ready = performance.now() - began;
+  assert.ok(ready <= 2000, `ready after ${ready} ms`);
+  assert.deepEqual(fetched.filter((url) => url.endsWith('.safetensors') || url.endsWith('.wasm')), []);
+  assert.deepEqual(await violations(page), []);
+  await page.screenshot({ path: join(pictures, 'start.png') });
+  await context.close();
+});
+
+test('one click on an example ends with a verdict, regions, and a repaired photo', async () => {
+  const context = await chromium.newContext({ viewport: { width: 1280, height: 900 } });
+  const { page, heard } = await open(context, server.url);
+  await countResults(page);
+  await page.getByRole('button', { name: 'Pill' }).click();
+  const check = page.locator('anomaly-sd').getByRole('button', { name: 'Check photo' });
+  if (await check.isVisible()) await check.click();
+  await page.waitForFunction(() => window.results.length > 0, null, { timeout: 300_000 });
+  const [{ json }] = await page.evaluate(() => window.results);
+  assert.equal(json.schema, 'anomalysd.result.v1');
+  assert.equal(json.device, 'cpu');
+  assert.equal(json.verdict, 'anomalous', `score ${json.score}, threshold ${json.threshold}`);
+  assert.ok(json.regions.length > 0);
+  assert.deepEqual(await violations(page), []);
+  await page.screenshot({ path: join(pictures, 'result.png'), fullPage: true });
+  assert.deepEqual(heard, []);
+  await context.close();
+});
+
+test('three widgets of a dashboard share one engine under a strict policy', async () => {
+  const context = await chromium.newContext({ viewport: { width: 1280, height: 1000 } });
+  const { page, heard } = await open(context, `${server.url}dashboard/`);
+  await countResults(page);
+  const every = () => new Set(window.results.map(({ widget }) => widget)).size === 3;
+  await page.waitForFunction(every, null, { timeout: 420_000 });
+  assert.equal(page.workers().length, 1);
+  await page.getByRole('button', { name: 'Pause feed' }).click();
+  assert.deepEqual(await violations(page), []);
+  await page.screenshot({ path: join(pictures, 'dashboard.png'), fullPage: true });
+  assert.deepEqual(heard, []);
+  await context.close();
+});
