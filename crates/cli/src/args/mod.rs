@@ -10,7 +10,7 @@ use anomalysd_train::pretrain::Options as Pretraining;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use method::MethodArgs;
-pub use serve::{NamedFolder, ServeArgs};
+pub use serve::ServeArgs;
 
 use crate::device::DeviceChoice;
 
