@@ -1,130 +1,330 @@
-// Types of what the engine takes and returns, named as in its JSON.
+// Types of what the engine takes and returns, named as in its JSON. Written by a test of web/src/request.rs.
 
-/** What a photo comes to: at or below the threshold, above it, well above it. */
-export type Verdict = 'ok' | 'suspect' | 'anomalous';
+export type Verdict = "ok" | "suspect" | "anomalous";
 
-/** How many passes a scale takes: at most four, or one per cell as in the paper. */
-export type Mode = 'fast' | 'faithful';
+export type Mode = "fast" | "faithful";
 
-/** What computes. */
-export type Device = 'webgpu' | 'cpu';
+export type Device = "cpu" | "webgpu";
 
-/** One report of progress. */
-export interface Progress {
-  stage: 'encode' | 'class' | 'denoise' | 'decode' | 'features' | 'prototypes' | 'fuse';
-  /** Which photo, counted from 0; a detection has one. */
-  photo: number;
-  /** Photos in all. */
-  photos: number;
-  /** Passes or steps of this photo, of all stages, that are done. */
-  done: number;
-  /** Passes or steps of this photo, of all stages, in all. */
-  total: number;
-}
+export type Stage = "encode" | "class" | "denoise" | "decode" | "features" | "prototypes" | "fuse";
 
-/** A model or a feature network, by name and fingerprint. */
-export interface Identity {
-  name: string;
-  sha256: string;
-}
+export type Progress = { 
+/**
+ * What is being done.
+ */
+stage: Stage, 
+/**
+ * Which photo, counted from 0; a detection has one.
+ */
+photo: number, 
+/**
+ * Photos in all.
+ */
+photos: number, 
+/**
+ * Passes or steps of this photo that are done.
+ */
+done: number, 
+/**
+ * Passes or steps of this photo in all.
+ */
+total: number, };
 
-/** What an engine works with. */
-export interface EngineInfo {
-  device: Device;
-  model: Identity & { licence?: string; parameters?: number };
-  features: Identity;
-  /** Longer side in pixels that photos are resized to. */
-  size: number;
-  /** Size of the WebAssembly heap, in bytes. */
-  heapBytes: number;
-}
+export type Identity = { 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * SHA-256 of weights and configuration.
+ */
+sha256: string, };
 
-/** What is said about good photos when a class is fitted. */
-export interface FitRequest {
-  className?: string;
-  parts?: string;
-  mode?: Mode;
-  /** Constants of the method that differ from their defaults. */
-  options?: object;
-}
+export type ModelInfo = { 
+/**
+ * Licence text; empty where the model came without.
+ */
+licence: string, 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * SHA-256 of weights and configuration.
+ */
+sha256: string, };
 
-/** How to judge a photo. */
-export interface DetectRequest {
-  /** Name shown in the result. */
-  image?: string;
-  className?: string;
-  mode?: Mode;
-  seed?: number;
-  threshold?: number;
-  /** Constants of the method that differ from their defaults. */
-  options?: object;
-}
+export type EngineInfo = { 
+/**
+ * What computes.
+ */
+device: Device, 
+/**
+ * The diffusion model.
+ */
+model: ModelInfo, 
+/**
+ * The feature network.
+ */
+features: Identity, 
+/**
+ * Longer side in pixels that photos are resized to.
+ */
+size: number, 
+/**
+ * Linear memory that the module holds.
+ */
+heapBytes: number, };
 
-/** On what a threshold rests. */
-export interface CalibrationSummary {
-  kind: 'held-out' | 'leave-one-out' | 'views';
-  /** Number of scores. */
-  n: number;
-  /** Smallest false-alarm rate that so many scores can speak for. */
-  false_alarm_rate_supported: number | null;
-  /** Calibrated under other options: there is no p-value. */
-  stale: boolean;
-  /** Highest value of the map on any good photo. */
-  peak: number;
-}
+export type FitRequest = { 
+/**
+ * What the product is called, in words.
+ */
+className?: string, 
+/**
+ * Parts and surfaces that an inspector would name.
+ */
+parts?: string, 
+/**
+ * Fast or faithful.
+ */
+mode?: Mode, 
+/**
+ * Any of `DetectOptions`.
+ */
+options?: object, };
 
-/** One class of a profile. */
-export interface ProfileClass {
-  name: string;
-  /** Number of good photos. */
-  good: number;
-  threshold: number;
-  aligned: boolean;
-  /** Turns that are allowed. */
-  turns: number;
-  calibration: CalibrationSummary;
-  /** What these photos do and do not support, in words. */
-  support: string;
-}
+export type DetectRequest = { 
+/**
+ * The photo's name, as the result shows it.
+ */
+image?: string, 
+/**
+ * The class in the profile, where there are several.
+ */
+className?: string, 
+/**
+ * Fast or faithful.
+ */
+mode?: Mode, 
+/**
+ * Of the noise.
+ */
+seed?: number, 
+/**
+ * Instead of the class's own.
+ */
+threshold?: number, 
+/**
+ * Any of `DetectOptions`.
+ */
+options?: object, };
 
-/** What is in a profile. */
-export interface ProfileInfo {
-  sha256: string;
-  model: Identity | null;
-  features: Identity;
-  classes: ProfileClass[];
-}
+export type CalibrationKind = "held-out" | "leave-one-out" | "views";
 
-/** Where a photo differs, in pixels of the map. */
-export interface Region {
-  x: number;
-  y: number;
-  width: number;
-  height: number;
-  area: number;
-  peak: number;
-  mean: number;
-}
+export type CalibrationSummary = { 
+/**
+ * Held-out photos, leave-one-out, or views of one photo.
+ */
+kind: CalibrationKind, 
+/**
+ * Scores it rests on.
+ */
+n: number, 
+/**
+ * Lowest false-alarm rate that they support.
+ */
+false_alarm_rate_supported: number | null, 
+/**
+ * The scores were made under other options: recalibrate.
+ */
+stale: boolean, 
+/**
+ * Highest value of the map on any good photo: regions start above it.
+ */
+peak: number, };
 
-/** One judged photo: the same JSON from the command, the page and the widget. */
-export interface DetectionResult {
-  schema: 'anomalysd.result.v1';
-  image: string;
-  class: string;
-  score: number;
-  p_value: number | null;
-  p_approximate: boolean;
-  threshold: number;
-  verdict: Verdict;
-  calibration: CalibrationSummary;
-  regions: Region[];
-  map: { width: number; height: number; max: number; file: string | null };
-  repaired: string | null;
-  model: Identity | null;
-  features: Identity;
-  profile: { sha256: string } | null;
-  device: string;
-  mode: Mode;
-  seed: number;
-  timings_ms: Record<string, number>;
-}
+export type ProfileClass = { 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * Good photos that it was fitted on.
+ */
+good: number, 
+/**
+ * The score above which a photo is suspect.
+ */
+threshold: number, 
+/**
+ * A place is like the same place of the other good photos.
+ */
+aligned: boolean, 
+/**
+ * Quarter turns and flips under which it is still good.
+ */
+turns: number, 
+/**
+ * On what the threshold rests.
+ */
+calibration: CalibrationSummary, 
+/**
+ * What the photos at hand do and do not support, in words.
+ */
+support: string, };
+
+export type ProfileInfo = { 
+/**
+ * Of the whole file.
+ */
+sha256: string, 
+/**
+ * The model that it was made with.
+ */
+model: Identity | null, 
+/**
+ * The feature network that it was made with.
+ */
+features: Identity, 
+/**
+ * Its classes.
+ */
+classes: Array<ProfileClass>, };
+
+export type Region = { 
+/**
+ * Left edge in pixels of the map.
+ */
+x: number, 
+/**
+ * Top edge.
+ */
+y: number, 
+/**
+ * Width of the bounding box.
+ */
+width: number, 
+/**
+ * Height of the bounding box.
+ */
+height: number, 
+/**
+ * Number of pixels.
+ */
+area: number, 
+/**
+ * Highest value of S.
+ */
+peak: number, 
+/**
+ * Mean of S.
+ */
+mean: number, };
+
+export type MapFile = { 
+/**
+ * In pixels.
+ */
+width: number, 
+/**
+ * In pixels.
+ */
+height: number, 
+/**
+ * Value of the brightest level of `file`.
+ */
+max: number, 
+/**
+ * 16-bit grey PNG, where one was written.
+ */
+file: string | null, 
+/**
+ * The values themselves where the result travels alone: base64 of little-endian f32, row by
+ * row from the top. 350 kB for a map of 256×256.
+ */
+data: string | null, };
+
+export type ProfileHash = { 
+/**
+ * Of the whole file.
+ */
+sha256: string, };
+
+export type DetectionResult = { 
+/**
+ * Always [`SCHEMA`].
+ */
+schema: 'anomalysd.result.v1', 
+/**
+ * The photo's path as it was given.
+ */
+image: string, 
+/**
+ * Its class.
+ */
+class: string, 
+/**
+ * 1 is about the top of normal.
+ */
+score: number, 
+/**
+ * P(a good photo scores at least this); absent where none is supported.
+ */
+p_value: number | null, 
+/**
+ * The p-value claims no rate.
+ */
+p_approximate: boolean, 
+/**
+ * The score above which a photo is suspect.
+ */
+threshold: number, 
+/**
+ * What it comes to.
+ */
+verdict: Verdict, 
+/**
+ * On what the threshold rests.
+ */
+calibration: CalibrationSummary, 
+/**
+ * Where it differs, in pixels of the judged photo, by falling peak.
+ */
+regions: Array<Region>, 
+/**
+ * The anomaly map.
+ */
+map: MapFile, 
+/**
+ * File of the repaired photo, where one was written.
+ */
+repaired: string | null, 
+/**
+ * The diffusion model; none where features alone were compared.
+ */
+model: Identity | null, 
+/**
+ * The feature network.
+ */
+features: Identity, 
+/**
+ * The profile, where one was given.
+ */
+profile: ProfileHash | null, 
+/**
+ * Where it was computed.
+ */
+device: string, 
+/**
+ * Fast or faithful.
+ */
+mode: Mode, 
+/**
+ * Of the noise.
+ */
+seed: number, 
+/**
+ * Where the time went.
+ */
+timings_ms: Record<string, number>, };
