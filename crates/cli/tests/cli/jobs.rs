@@ -229,6 +229,37 @@ fn one_seed_draws_the_photos_and_the_noise_of_a_fit() {
 }
 
 #[test]
+fn a_fit_takes_all_good_photos_within_reason_and_as_many_as_are_asked_for() {
+    let place = tempfile::tempdir().unwrap();
+    let many = place.path().join("many");
+    std::fs::create_dir(&many).unwrap();
+    for index in 0..70 {
+        std::fs::write(many.join(format!("{index:02}.png")), b"not opened").unwrap();
+    }
+    let plan = |arguments: &[&str]| {
+        run(
+            place.path(),
+            &joined(&[&["fit", "many", "--out", "x", "--dry-run"], arguments]),
+        )
+        .ok()
+    };
+    let all = plan(&[]);
+    assert!(all.out.starts_with("many: 64 good photo(s)"), "{}", all.out);
+    assert!(
+        all.err.contains("many: 64 of 70 good photos"),
+        "{}",
+        all.err
+    );
+    let asked = plan(&["--k-shot", "70"]);
+    assert!(
+        asked.out.starts_with("many: 70 good photo(s)"),
+        "{}",
+        asked.out
+    );
+    assert!(asked.err.is_empty(), "{}", asked.err);
+}
+
+#[test]
 fn fail_on_and_the_formats() {
     let place = place();
     let go = |arguments: &[&str]| {
