@@ -3,16 +3,52 @@
 use anomalysd_imaging::{Map, components, hysteresis};
 use serde::{Deserialize, Serialize};
 
-/// Margins over the highest calibration score, first guesses: views of one photo are more alike
-/// than photos, so their scores are lower than those of other good photos.
-const MARGIN_VIEWS: f32 = 1.5;
-const MARGIN_LEAVE_ONE_OUT: f32 = 1.2;
-/// Above the threshold times this a photo is anomalous, below it suspect.
-const MARGIN_ANOMALOUS: f32 = 1.25;
+use crate::options::Mode;
+
 /// The false-alarm rate that sets the threshold where held-out photos support it.
 const RATE: f32 = 0.05;
 /// Regions below this share of the photo are dropped.
 const SMALLEST_REGION: f32 = 0.0002;
+
+/// Margins of one mode, measured on drawn products (ARCHITECTURE.md, "Margins"): how far the scores of good photos
+/// that nothing was fitted on lie above the highest of the scores that a threshold rests on.
+#[derive(Debug)]
+struct Margins {
+    /// By kind and number of scores, ascending; a number between two takes the smaller one's.
+    threshold: &'static [(CalibrationKind, usize, f32)],
+    /// Above the threshold times this a photo is anomalous, below it suspect.
+    anomalous: f32,
+}
+
+const FAST: Margins = Margins {
+    threshold: &[
+        (CalibrationKind::Views, 1, 1.0),
+        (CalibrationKind::LeaveOneOut, 2, 1.3),
+        (CalibrationKind::HeldOut, 1, 1.33),
+        (CalibrationKind::HeldOut, 2, 1.2),
+        (CalibrationKind::HeldOut, 4, 1.14),
+    ],
+    anomalous: 1.15,
+};
+
+/// Not measured apart: a faithful detection takes some twenty times as long.
+const FAITHFUL: Margins = FAST;
+
+impl Margins {
+    fn of(mode: Mode) -> &'static Self {
+        match mode {
+            Mode::Fast => &FAST,
+            Mode::Faithful => &FAITHFUL,
+        }
+    }
+
+    /// The margin over the highest of `n` scores of a kind.
+    fn threshold(&self, kind: CalibrationKind, n: usize) -> f32 {
+        let own = || self.threshold.iter().filter(|(other, ..)| *other == kind);
+        let fitting = own().rfind(|(_, scores, _)| *scores <= n);
+        fitting.or(own().next()).map_or(1.0, |(.., margin)| *margin)
+    }
+}
 
 /// On what the threshold rests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,21 +144,25 @@ impl std::fmt::Display for Verdict {
 
 impl Calibration {
     /// A calibration from scores and highest map values of good photos.
+    ///
+    /// The threshold is the conformal quantile where held-out photos support it; else the highest score times a margin
+    /// by kind, mode and number of good photos, which is that of the scores, or 1 where they are those of its views.
     pub fn new(
         kind: CalibrationKind,
+        mode: Mode,
         mut scores: Vec<f32>,
         peaks: &[f32],
         depends_on: String,
     ) -> Self {
         scores.sort_by(f32::total_cmp);
-        let highest = scores.last().copied().unwrap_or(1.0);
-        let threshold = match kind {
-            CalibrationKind::HeldOut => {
-                conformal_quantile(&scores, RATE).unwrap_or(highest * MARGIN_LEAVE_ONE_OUT)
-            }
-            CalibrationKind::LeaveOneOut => highest * MARGIN_LEAVE_ONE_OUT,
-            CalibrationKind::Views => highest * MARGIN_VIEWS,
+        let conformal = match kind {
+            CalibrationKind::HeldOut => conformal_quantile(&scores, RATE),
+            CalibrationKind::LeaveOneOut | CalibrationKind::Views => None,
         };
+        let threshold = conformal.unwrap_or_else(|| {
+            let highest = scores.last().copied().unwrap_or(1.0);
+            highest * Margins::of(mode).threshold(kind, scores.len())
+        });
         let peak = peaks.iter().copied().fold(0.0, f32::max);
         Self {
             kind,
@@ -131,11 +171,6 @@ impl Calibration {
             threshold,
             depends_on,
         }
-    }
-
-    /// The verdict on a score.
-    pub fn verdict(&self, score: f32) -> Verdict {
-        verdict(score, self.threshold)
     }
 
     /// What the photos at hand do and do not support, in words.
@@ -162,11 +197,16 @@ impl Calibration {
     }
 }
 
-/// The verdict on a score at a threshold.
+/// The verdict on a score of fast mode at a threshold.
 pub fn verdict(score: f32, threshold: f32) -> Verdict {
+    verdict_in(Mode::Fast, score, threshold)
+}
+
+/// The verdict on a score of a mode at a threshold.
+pub fn verdict_in(mode: Mode, score: f32, threshold: f32) -> Verdict {
     if score <= threshold {
         Verdict::Ok
-    } else if score <= threshold * MARGIN_ANOMALOUS {
+    } else if score <= threshold * Margins::of(mode).anomalous {
         Verdict::Suspect
     } else {
         Verdict::Anomalous
@@ -257,25 +297,56 @@ fn above(map: &Map, seed: f32, threshold: f32) -> Vec<Region> {
 mod tests {
     use super::*;
 
+    fn calibration(kind: CalibrationKind, mode: Mode, scores: &[f32]) -> Calibration {
+        Calibration::new(kind, mode, scores.to_vec(), &[2.5], String::new())
+    }
+
     #[test]
     fn held_out_photos_set_the_threshold_at_their_quantile_and_p_counts_them() {
         let scores: Vec<f32> = (1..=19).map(|i| i as f32).collect();
-        let calibration = Calibration::new(CalibrationKind::HeldOut, scores, &[2.0], String::new());
-        assert_eq!(calibration.threshold, 19.0);
-        assert_eq!(calibration.p_value(100.0), Some(0.05));
-        assert_eq!(calibration.p_value(10.0), Some(0.55));
-        assert_eq!(calibration.rate_supported(), Some(0.05));
-        assert_eq!(calibration.verdict(19.0), Verdict::Ok);
-        assert_eq!(calibration.verdict(20.0), Verdict::Suspect);
-        assert_eq!(calibration.verdict(30.0), Verdict::Anomalous);
+        for mode in [Mode::Fast, Mode::Faithful] {
+            let calibration = calibration(CalibrationKind::HeldOut, mode, &scores);
+            assert_eq!(calibration.threshold, 19.0);
+            assert_eq!(calibration.p_value(100.0), Some(0.05));
+            assert_eq!(calibration.p_value(10.0), Some(0.55));
+            assert_eq!(calibration.rate_supported(), Some(0.05));
+            let anomalous = 19.0 * Margins::of(mode).anomalous;
+            let verdict = |score| verdict_in(mode, score, calibration.threshold);
+            assert_eq!(verdict(19.0), Verdict::Ok);
+            assert_eq!(verdict(19.1), Verdict::Suspect);
+            assert_eq!(verdict(anomalous), Verdict::Suspect);
+            assert_eq!(verdict(1.01 * anomalous), Verdict::Anomalous);
+        }
     }
 
     #[test]
     fn views_give_no_p() {
-        let calibration =
-            Calibration::new(CalibrationKind::Views, vec![1.0], &[1.0], String::new());
+        let calibration = calibration(CalibrationKind::Views, Mode::Fast, &[1.0; 8]);
         assert_eq!(calibration.p_value(3.0), None);
-        assert_eq!(calibration.threshold, MARGIN_VIEWS);
+        let margin = Margins::of(Mode::Fast).threshold(CalibrationKind::Views, 8);
+        assert_eq!(calibration.threshold, margin);
+    }
+
+    /// More photos to rest on need less margin, and a number between two that were measured takes that of the smaller.
+    #[test]
+    fn the_margin_falls_as_photos_are_added_and_is_never_below_1() {
+        for mode in [Mode::Fast, Mode::Faithful] {
+            let margins = Margins::of(mode);
+            assert!(margins.anomalous > 1.0);
+            for kind in [CalibrationKind::LeaveOneOut, CalibrationKind::HeldOut] {
+                let by_n: Vec<f32> = (1..=40).map(|n| margins.threshold(kind, n)).collect();
+                assert!(
+                    by_n.is_sorted_by(|a, b| a >= b),
+                    "{mode:?} {kind:?} {by_n:?}"
+                );
+                assert!(by_n.iter().all(|margin| *margin >= 1.0));
+            }
+            let leave_one_out = |n| margins.threshold(CalibrationKind::LeaveOneOut, n);
+            assert_eq!(leave_one_out(3), leave_one_out(2));
+            assert_eq!(leave_one_out(9), leave_one_out(4));
+            let highest = calibration(CalibrationKind::LeaveOneOut, mode, &[0.5, 2.0]);
+            assert_eq!(highest.threshold, 2.0 * leave_one_out(2));
+        }
     }
 
     #[test]
@@ -284,13 +355,7 @@ mod tests {
         for (x, y, value) in [(5, 5, 3.0), (6, 5, 3.0), (40, 40, 5.0), (41, 41, 2.0)] {
             map.data[y * 64 + x] = value;
         }
-        let calibration = Calibration::new(
-            CalibrationKind::LeaveOneOut,
-            vec![1.0],
-            &[2.5],
-            String::new(),
-        );
-        let (threshold, peak) = (calibration.threshold, calibration.peak);
+        let (threshold, peak) = (1.2, 2.5);
         let found = regions(&map, threshold, peak, Verdict::Anomalous);
         assert_eq!(found.len(), 2);
         assert_eq!(

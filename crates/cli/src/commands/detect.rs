@@ -187,7 +187,12 @@ impl Judge<'_> {
             } else {
                 folder.join(stem)
             };
-            explain::write(&folder, &result, &detection, &self.class.model().calibration)?;
+            explain::write(
+                &folder,
+                &result,
+                &detection,
+                &self.class.model().calibration,
+            )?;
         }
         // A result that names no file of the map carries its values.
         if self.args.out.is_none() && matches!(self.args.format, Format::Json | Format::Jsonl) {

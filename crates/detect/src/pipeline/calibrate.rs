@@ -41,7 +41,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         }
         let kind = CalibrationKind::HeldOut;
         Ok(ClassModel {
-            calibration: Calibration::new(kind, scores, &peaks, depends_on),
+            calibration: Calibration::new(kind, self.options.mode, scores, &peaks, depends_on),
             ..class.clone()
         })
     }

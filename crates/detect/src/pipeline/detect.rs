@@ -10,11 +10,11 @@ use super::{ClassModel, Detector, PreparedClass};
 use crate::DetectError;
 use crate::control::{Control, Stage};
 use crate::features::FeatureNetwork;
-use crate::options::ScoreOptions;
+use crate::options::{Mode, ScoreOptions};
 use crate::prototypes::grid_of;
 use crate::repaint::Repair;
 use crate::score::{ClassNormalisers, fuse, guided_map, mean_over_scales, photo_score};
-use crate::verdict::{Region, Verdict, regions, verdict};
+use crate::verdict::{Region, Verdict, regions, verdict_in};
 
 /// A measurement, normalised and fused.
 #[derive(Debug, Clone)]
@@ -42,6 +42,8 @@ pub struct Detection {
     pub score: f32,
     /// The score above which it is suspect.
     pub threshold: f32,
+    /// The mode that it was judged in.
+    pub mode: Mode,
     /// What it comes to.
     pub verdict: Verdict,
     /// P(a good photo scores at least this); `None` where the calibration supports none.
@@ -67,7 +69,7 @@ impl Detection {
     /// which regions start.
     pub fn judge_at(&mut self, threshold: f32, peak: f32) {
         self.threshold = threshold;
-        self.verdict = verdict(self.score, threshold);
+        self.verdict = verdict_in(self.mode, self.score, threshold);
         self.regions = regions(&self.scored.map, threshold, peak, self.verdict);
     }
 }
@@ -164,7 +166,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         let grid = grid_of(photo.width, photo.height, self.options.features.grid);
         let scored = score(&measurement, &class.normalisers, grid, &self.options.score);
         let calibration = &class.calibration;
-        let said = calibration.verdict(scored.score);
+        let said = verdict_in(self.options.mode, scored.score, calibration.threshold);
         let stale = calibration.depends_on != self.depends_on();
         let repaired = measurement
             .guided
@@ -175,6 +177,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         Ok(Detection {
             score: scored.score,
             threshold: calibration.threshold,
+            mode: self.options.mode,
             verdict: said,
             p_value: (!stale)
                 .then(|| calibration.p_value(scored.score))

@@ -86,15 +86,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
             }
             None => None,
         };
-        let mut subjects = Vec::with_capacity(good.len());
-        for photo in good {
-            let mut subject = self.open(photo, true, &meter).await?;
-            // What a profile stores is rounded here, so that a loaded one judges the same.
-            if let Some(latents) = &mut subject.latents {
-                round_to_half(&mut latents.data);
-            }
-            subjects.push(subject);
-        }
+        let subjects = self.open_all(good, true, &meter).await?;
         let all: Vec<&Descriptors> = subjects
             .iter()
             .map(|subject| &subject.descriptors)
@@ -112,10 +104,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
             .iter()
             .filter_map(|subject| subject.latents.clone())
             .collect();
-        let mut opened = Vec::with_capacity(views.len());
-        for view in views {
-            opened.push(self.open(view, false, &meter).await?);
-        }
+        let opened = self.open_all(views, false, &meter).await?;
         let folds = if single {
             vec![Fold {
                 held: opened.iter().collect(),
@@ -128,21 +117,10 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         let held = self
             .measure_held(&folds, &all, contexts.as_ref(), &latents, &meter)
             .await?;
-        let kind = CalibrationKind::of_fit(subjects.len());
-        let located = pose.aligned;
-        let (mut scores, mut peaks) = (Vec::new(), Vec::new());
-        for (index, (photo, _)) in held.iter().enumerate() {
-            // What is normal is taken from the others, so that the photo does not excuse itself.
-            let own = self.normalisers(&all_but(&held, index), located);
-            let grid = self.grid(&photo.photo);
-            let scored = score(photo, &own, grid, &self.options.score);
-            scores.push(scored.score);
-            peaks.push(scored.map.max());
-        }
-        let normalisers = self.normalisers(&held.iter().collect::<Vec<_>>(), located);
+        let normalisers = self.normalisers(&held.iter().collect::<Vec<_>>(), pose.aligned);
         let q: Vec<&PrototypeMaps> = held.iter().map(|(photo, _)| &photo.prototypes).collect();
-        let guide = quantiles(&q, &self.options.masks);
-        let calibration = Calibration::new(kind, scores, &peaks, self.depends_on());
+        let kind = CalibrationKind::of_fit(subjects.len());
+        let calibration = self.threshold(kind, &held, pose.aligned);
         Ok(ClassModel {
             name: prompts.name.clone(),
             prompts: prompts.clone(),
@@ -154,10 +132,28 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
             prototypes,
             latents,
             contexts,
-            guide,
+            guide: quantiles(&q, &self.options.masks),
             normalisers,
             calibration,
         })
+    }
+
+    async fn open_all(
+        &self,
+        photos: Vec<Photo>,
+        keep_latents: bool,
+        meter: &Meter<'_>,
+    ) -> Result<Vec<Subject<R::Scene>>, DetectError> {
+        let mut subjects = Vec::with_capacity(photos.len());
+        for photo in photos {
+            let mut subject = self.open(photo, keep_latents, meter).await?;
+            // What a profile stores is rounded here, so that a loaded one judges the same.
+            if let Some(latents) = &mut subject.latents {
+                round_to_half(&mut latents.data);
+            }
+            subjects.push(subject);
+        }
+        Ok(subjects)
     }
 
     /// Each good photo on its own, against bank and subspace of the others.
@@ -217,6 +213,20 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
             }
         }
         Ok(measured)
+    }
+
+    /// The calibration from photos held out, each against what the others say is normal, so that it does not excuse
+    /// itself.
+    fn threshold(&self, kind: CalibrationKind, held: &[Held], located: bool) -> Calibration {
+        let (mut scores, mut peaks) = (Vec::new(), Vec::new());
+        for (index, (photo, _)) in held.iter().enumerate() {
+            let own = self.normalisers(&all_but(held, index), located);
+            let grid = self.grid(&photo.photo);
+            let scored = score(photo, &own, grid, &self.options.score);
+            scores.push(scored.score);
+            peaks.push(scored.map.max());
+        }
+        Calibration::new(kind, self.options.mode, scores, &peaks, self.depends_on())
     }
 
     /// What is normal on some photos held out. `located`: place by place.

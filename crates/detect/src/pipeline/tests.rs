@@ -55,11 +55,14 @@ impl FeatureNetwork for Colours {
     }
 }
 
-/// Paints what it is told to, given a photo and a pass: the truth, mostly.
+/// What a pass of a photo is painted with.
+type Paint = dyn Fn(&Photo, &Pass) -> Photo + Send + Sync;
+
+/// Paints what it is told to: the truth, mostly.
 struct Oracle {
     /// The truth.
     photo: Photo,
-    paint: Box<dyn Fn(&Photo, &Pass) -> Photo + Send + Sync>,
+    paint: Box<Paint>,
 }
 
 /// Paints a known photo wherever it is asked.

@@ -91,6 +91,7 @@ fn class(name: &str, coreset: bool) -> ClassModel {
         },
         calibration: Calibration::new(
             CalibrationKind::LeaveOneOut,
+            crate::options::Mode::Fast,
             vec![2.0, 1.0],
             &[3.0],
             "x".into(),
