@@ -48,6 +48,7 @@ pub struct DetectRequest {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "lowercase")]
+#[allow(dead_code, reason = "each build is one of the two")]
 pub enum Device {
     /// The processor, one thread.
     Cpu,

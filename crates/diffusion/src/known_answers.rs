@@ -102,8 +102,7 @@ fn compare(probe: &Probe, computed: &[f32], expected: &[(usize, f64)]) -> Result
             .get(*index)
             .map_or(f64::NAN, |value| f64::from(*value));
         let difference = (got - expected).abs();
-        // Written so that NaN fails.
-        if !(difference <= TOLERANCE * largest) {
+        if difference.is_nan() || difference > TOLERANCE * largest {
             return Err(DiffusionError::WrongNumbers {
                 operator: probe.to_string(),
                 index: *index,
