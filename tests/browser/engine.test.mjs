@@ -82,7 +82,7 @@ test('a profile of the command gives the same score and map in the page', async 
   const worst = difference(got.map, map.values);
   assert.ok(worst <= 1e-2, `map differs by ${worst}`);
   assert.deepEqual(got.repaired, [map.width, map.height]);
-  assert.ok(got.stages.includes('denoise') && got.stages.includes('prototypes'), `${got.stages}`);
+  assert.ok(got.stages.includes('encode') && got.stages.includes('denoise'), `${got.stages}`);
   assert.ok(got.seconds <= 20, `the first detection took ${got.seconds.toFixed(1)} s`);
   assert.ok(got.heap <= 256 * 2 ** 20, `the module holds ${got.heap} bytes`);
   assert.deepEqual(heard, []);
@@ -107,7 +107,8 @@ test('a profile fitted in the page judges the same in the command', async () => 
   writeFileSync(profile, Uint8Array.from(got.bytes));
   const [own] = JSON.parse(run('detect', suspect, '--profile', profile, '--device', 'cpu', '--format', 'json'));
   assert.ok(Math.abs(own.score - got.json.score) <= 1e-3 * own.score, `command ${own.score}, page ${got.json.score}`);
-  assert.equal(own.threshold, got.json.threshold);
+  // The command writes the shortest decimals of a 32-bit number, JavaScript those of a 64-bit one.
+  assert.equal(Math.fround(own.threshold), got.json.threshold);
   assert.equal(own.profile.sha256, got.json.profile.sha256);
   await context.close();
 });

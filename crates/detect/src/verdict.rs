@@ -22,16 +22,16 @@ struct Margins {
 
 const FAST: Margins = Margins {
     threshold: &[
-        (CalibrationKind::Views, 1, 1.0),
+        (CalibrationKind::Views, 1, 1.67),
         (CalibrationKind::LeaveOneOut, 2, 1.3),
-        (CalibrationKind::HeldOut, 1, 1.33),
-        (CalibrationKind::HeldOut, 2, 1.2),
+        (CalibrationKind::HeldOut, 1, 1.49),
+        (CalibrationKind::HeldOut, 2, 1.23),
         (CalibrationKind::HeldOut, 4, 1.14),
     ],
-    anomalous: 1.15,
+    anomalous: 1.97,
 };
 
-/// Not measured apart: a faithful detection takes some twenty times as long.
+/// At 128 pixels, faithful mode measures 1.54 where fast mode measures 1.53 (24 good photos, k = 2).
 const FAITHFUL: Margins = FAST;
 
 impl Margins {
