@@ -6,7 +6,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, write
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import { build } from 'esbuild';
+import { build, transform } from 'esbuild';
 
 const web = dirname(fileURLToPath(import.meta.url));
 const dist = join(web, 'dist');
@@ -19,6 +19,7 @@ for (const name of readdirSync(dist)) {
 }
 typesFromSources();
 await bundle();
+await shrinkGlue();
 copyFiles();
 checkSize();
 
@@ -54,6 +55,17 @@ async function bundle() {
     (file) => !file.startsWith('ts/element'),
   );
   if (foreign.length > 0) throw new Error(`dist/element.js must take these from ./index.js: ${foreign.join(', ')}`);
+}
+
+/** What wasm-bindgen wrote is full of comments. */
+async function shrinkGlue() {
+  const folder = join(dist, 'wasm');
+  if (!existsSync(folder)) return;
+  for (const name of readdirSync(folder).filter((name) => name.endsWith('.js'))) {
+    const path = join(folder, name);
+    const { code } = await transform(readFileSync(path, 'utf8'), { format: 'esm', target: 'es2022', minify: true });
+    writeFileSync(path, code);
+  }
 }
 
 /** What npm shows and what the licences ask for, and a package.json without what only a build needs. */
