@@ -55,7 +55,12 @@ pub fn flops_of_detection(
         factor: traits.factor,
         multiple: traits.multiple,
     };
-    let plan = MaskPlan::new(&frame, &options.scales(), options.mode, &options.masks);
+    let plan = MaskPlan::new(
+        &frame,
+        &options.scales(traits.scales.as_deref()),
+        options.mode,
+        &options.masks,
+    );
     let steps = options.inference_steps(traits.inference_steps);
     let guided = (
         usize::from(options.masks.guided),

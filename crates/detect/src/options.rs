@@ -123,7 +123,7 @@ impl Default for FeatureOptions {
             bank_capacity: 8192,
             aligned: Choice::Auto,
             turns: Choice::Auto,
-            aligned_radius: 2,
+            aligned_radius: 4,
             aligned_ratio: 1.15,
             turns_ratio: 1.05,
         }
@@ -264,12 +264,14 @@ impl DetectOptions {
         self.size.or(model).unwrap_or(256)
     }
 
-    /// Cells per side of each scale, in the order of the plan.
-    pub fn scales(&self) -> Vec<usize> {
-        match (&self.masks.scales, self.mode) {
-            (Some(scales), _) => scales.clone(),
-            (None, Mode::Fast) => vec![2, 4, 8],
-            (None, Mode::Faithful) => vec![1, 2, 4, 8],
+    /// Cells per side of each scale, in the order of the plan, given the model's own for fast mode
+    /// where it has an opinion.
+    pub fn scales(&self, model: Option<&[usize]>) -> Vec<usize> {
+        match (&self.masks.scales, self.mode, model) {
+            (Some(scales), ..) => scales.clone(),
+            (None, Mode::Fast, Some(own)) => own.to_vec(),
+            (None, Mode::Fast, None) => vec![2, 4, 8],
+            (None, Mode::Faithful, _) => vec![1, 2, 4, 8],
         }
     }
 
@@ -539,13 +541,16 @@ mod tests {
     fn the_mode_sets_scales_and_steps() {
         let mut options = DetectOptions::default();
         assert_eq!(
-            (options.scales(), options.inference_steps(Some(4))),
+            (options.scales(None), options.inference_steps(Some(4))),
             (vec![2, 4, 8], 4)
         );
+        assert_eq!(options.scales(Some(&[])), [0; 0]);
         options.mode = Mode::Faithful;
         assert_eq!(
-            (options.scales(), options.inference_steps(Some(4))),
+            (options.scales(Some(&[])), options.inference_steps(Some(4))),
             (vec![1, 2, 4, 8], 20)
         );
+        options.masks.scales = Some(vec![2, 4]);
+        assert_eq!(options.scales(Some(&[])), [2, 4]);
     }
 }

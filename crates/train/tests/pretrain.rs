@@ -121,8 +121,12 @@ fn the_loss_of_the_denoiser_falls() {
 fn a_stopped_run_ends_with_the_bytes_of_one_that_was_not() {
     let folder = tempfile::tempdir().unwrap();
     let begin = options(folder.path());
+    // Checkpoints and sheets on the way change no byte of the result.
     let resume = Options {
         resume: true,
+        checkpoint_every: 20,
+        keep: 2,
+        sheet_every: 25,
         ..begin.clone()
     };
     let stopped = |result: Result<(), TrainError>, at: (&str, u64)| match result {
@@ -139,6 +143,39 @@ fn a_stopped_run_ends_with_the_bytes_of_one_that_was_not() {
     let (result, seen) = pretrain(&resume, None);
     result.unwrap();
     assert_eq!(seen.len() as u64, UNET_STEPS - 25);
+    let written = |ending: &str| -> Vec<String> {
+        let entries = std::fs::read_dir(folder.path()).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = names.filter(|name| name.ends_with(ending)).collect();
+        names.sort();
+        names
+    };
+    let checkpoints = [
+        "unet-00000040",
+        "unet-00000060",
+        "vae-00000140",
+        "vae-00000150",
+    ];
+    let mut expected: Vec<String> = checkpoints.map(|name| format!("{name}.safetensors")).into();
+    expected.insert(0, "mini.safetensors".into());
+    assert_eq!(written(".safetensors"), expected);
+    let sheets: Vec<String> = [25, 50, 60]
+        .map(|step| format!("unet-{step:08}.png"))
+        .into_iter()
+        .chain([50, 75, 100, 125, 150].map(|step| format!("vae-{step:08}.png")))
+        .collect();
+    assert_eq!(written(".png"), sheets);
+    let sheet = std::fs::read(folder.path().join(&sheets[0])).unwrap();
+    let sheet =
+        anomalysd_imaging::decode(&sheet, &anomalysd_imaging::DecodeLimits::default()).unwrap();
+    let (darkest, brightest) = (
+        sheet.data.iter().copied().fold(1.0, f32::min),
+        sheet.data.iter().copied().fold(0.0, f32::max),
+    );
+    assert!(
+        sheet.width > 128 && brightest - darkest > 0.5,
+        "a sheet of nothing"
+    );
 
     let (other, _) = whole();
     for stage in ["vae", "unet"] {

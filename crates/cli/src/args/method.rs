@@ -99,7 +99,7 @@ pub struct MethodArgs {
     size: Option<usize>,
     #[arg(long, help = with_default!("Memory of one batch of passes, in MiB", memory.mib))]
     memory_mib: Option<usize>,
-    /// Cells per side of each scale [default: 2,4,8 fast, 1,2,4,8 faithful]
+    /// Cells per side of each scale [default: the model's own, else 2,4,8 fast, 1,2,4,8 faithful]
     #[arg(long, value_delimiter = ',')]
     scales: Option<Vec<usize>>,
     #[arg(long, help = strengths_help())]

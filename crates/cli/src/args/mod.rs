@@ -280,6 +280,11 @@ pub struct EvalArgs {
     /// Prompts and part lists (TOML: [class] name, parts)
     #[arg(long, value_name = "FILE")]
     pub prompts: Option<PathBuf>,
+    /// Measure the repair itself instead: normal test photos with every other of 4×4 cells hidden,
+    /// filled by the model with 0, 1, 2, 4 good photos as references, by the mean colour and by the
+    /// most alike good photo; writes holes.json and a sheet per class
+    #[arg(long, conflicts_with = "profile")]
+    pub holes: bool,
     /// Folder for metrics.json, scores.csv, report.html; finished classes and draws in it are kept
     #[arg(long)]
     pub out: PathBuf,

@@ -72,48 +72,62 @@ const ALPHAS: [f32; 4] = [0.5, 0.75, 0.9, 1.0];
 /// Weights of the guided repair that are reported beside the chosen one.
 const WEIGHTS: [f32; 4] = [0.0, 0.1, 0.25, 0.5];
 
-/// The methods that a detection carries; those with repairs only where there is a model.
-pub fn of_detection(detection: &Detection, options: &DetectOptions) -> Vec<(Method, Judged)> {
+/// The methods that a detection carries; those with repairs only `with_model`.
+pub fn of_detection(
+    detection: &Detection,
+    options: &DetectOptions,
+    with_model: bool,
+) -> Vec<(Method, Judged)> {
     let photo = &detection.measurement.photo;
     let grid = grid_of(photo.width, photo.height, options.features.grid);
     let scored = &detection.scored;
-    let alone = fuse(None, &scored.features, &options.score).map;
-    let mut rows = vec![(Method::FeaturesOnly, judged(alone, grid, &options.score))];
-    if let Some(multi_scale) = &scored.multi_scale {
-        let repairs = ScoreOptions {
-            fusion_alpha: 0.0,
-            ..options.score.clone()
-        };
-        let map = fuse(Some(multi_scale), &scored.guided, &repairs).map;
-        rows.push((Method::RepairOnly, judged(map, grid, &options.score)));
-        let mut all = judged(scored.map.clone(), grid, &options.score);
-        for weight in WEIGHTS {
-            let cores = detection
-                .measurement
-                .guided
-                .as_ref()
-                .map(|guided| &guided.cores);
-            let repair = cores.zip(scored.guided_repair.as_ref());
-            let guided = guided_map(&scored.features, repair, weight);
-            for alpha in ALPHAS {
-                let other = ScoreOptions {
-                    fusion_alpha: alpha,
-                    ..options.score.clone()
-                };
-                let map = fuse(Some(multi_scale), &guided, &other).map;
-                let score = photo_score(&map, grid.0, grid.1, &options.score);
-                let name = format!("alpha {alpha} guided {weight}");
-                all.by_variant.insert(name, score);
-            }
-        }
-        all.parts = scored
-            .scales
-            .iter()
-            .map(|(n, map)| (format!("scale {n}"), map.clone()))
-            .collect();
-        rows.push((Method::AnomalySd, all));
+    let score = &options.score;
+    let alone = fuse(None, &scored.features, score).map;
+    let mut rows = vec![(Method::FeaturesOnly, judged(alone, grid, score))];
+    if !with_model {
+        return rows;
     }
+    let multi_scale = scored.multi_scale.as_ref();
+    let guided = detection.measurement.guided.as_ref();
+    let repair = guided
+        .map(|guided| &guided.cores)
+        .zip(scored.guided_repair.as_ref());
+    let repairs = match multi_scale {
+        Some(_) => fuse(multi_scale, &scored.guided, &with_alpha(score, 0.0)).map,
+        // Without scales the guided pass is the only repair, and it says nothing outside its cores.
+        None => {
+            let nothing = Map::new(photo.width, photo.height);
+            fuse(None, &guided_map(&nothing, repair, 1.0), score).map
+        }
+    };
+    rows.push((Method::RepairOnly, judged(repairs, grid, score)));
+    let mut all = judged(scored.map.clone(), grid, score);
+    for weight in WEIGHTS {
+        let guided = guided_map(&scored.features, repair, weight);
+        for alpha in ALPHAS {
+            let (name, alpha) = match multi_scale {
+                Some(_) => (format!("alpha {alpha} guided {weight}"), alpha),
+                None => (format!("guided {weight}"), 1.0),
+            };
+            let map = fuse(multi_scale, &guided, &with_alpha(score, alpha)).map;
+            let figure = photo_score(&map, grid.0, grid.1, score);
+            all.by_variant.insert(name, figure);
+        }
+    }
+    all.parts = scored
+        .scales
+        .iter()
+        .map(|(n, map)| (format!("scale {n}"), map.clone()))
+        .collect();
+    rows.push((Method::AnomalySd, all));
     rows
+}
+
+fn with_alpha(options: &ScoreOptions, fusion_alpha: f32) -> ScoreOptions {
+    ScoreOptions {
+        fusion_alpha,
+        ..options.clone()
+    }
 }
 
 fn judged(map: Map, (columns, rows): (usize, usize), options: &ScoreOptions) -> Judged {

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::hashes::Hashes;
+use super::holes::{self, Holes};
 use super::nearest::{self, Nearest};
 use super::part::{Case, Part, TestedPhoto, Truth, row};
 use super::rows::{Judged, Method, of_detection};
@@ -78,6 +79,21 @@ pub fn run(args: &EvalArgs, quiet: bool) -> Outcome {
     }
     let jobs = jobs(args, classes)?;
     let out = output::folder(&args.out)?;
+    if args.holes {
+        let Some(repair) = &repair else {
+            return Err(CliError::Input(
+                "--holes needs a model that repaints".into(),
+            ));
+        };
+        let detector = Detector::new(Some(repair), &features, options)?;
+        let holes = Holes {
+            detector: &detector,
+            repair,
+            features: &features,
+            prompts: &prompts,
+        };
+        return fill_holes(&holes, &jobs, &out);
+    }
     let sha256 = profile.as_ref().map(|(_, sha256)| sha256.as_str());
     let config = config(args, sha256, &engine, &features, &options)?;
     let bench = Bench {
@@ -110,6 +126,28 @@ pub fn run(args: &EvalArgs, quiet: bool) -> Outcome {
     output::write(&out.join("report.html"), html.as_bytes())?;
     output::print(&summary::table(&metrics))?;
     output::print(&format!("report: {}", out.join("report.html").display()))
+}
+
+/// Each class once, with the largest of its draws of the first seed.
+fn fill_holes(holes: &Holes<'_>, jobs: &[Job], out: &Path) -> Outcome {
+    let mut rows = Vec::new();
+    let first_seed = jobs.first().map(|job| job.seed);
+    let mut largest: BTreeMap<&str, &Job> = BTreeMap::new();
+    for job in jobs.iter().filter(|job| Some(job.seed) == first_seed) {
+        let slot = largest.entry(&job.class.name).or_insert(job);
+        if job.k_shot > slot.k_shot {
+            *slot = job;
+        }
+    }
+    for (name, job) in largest {
+        let sheet = out.join(format!("holes-{name}.png"));
+        rows.extend(holes.class(&job.class, &job.good, &sheet)?);
+    }
+    output::write_json(
+        &out.join("holes.json"),
+        &json!({ "schema": "anomalysd.holes.v1", "rows": &rows }),
+    )?;
+    output::print(&holes::table(&rows))
 }
 
 fn chosen_classes(dataset: &Dataset, args: &EvalArgs) -> Outcome<Vec<Class>> {
@@ -331,7 +369,8 @@ impl Bench<'_> {
             let judging = self.detector.detect_prepared(&prepared, &photo, &control);
             let detection = pollster::block_on(judging)?;
             times.push(now_ms() - began);
-            for (method, one) in of_detection(&detection, self.detector.options()) {
+            let with_model = self.detector.has_model();
+            for (method, one) in of_detection(&detection, self.detector.options(), with_model) {
                 judged.entry(method).or_default().push(one);
             }
             let shown = test.path.strip_prefix(&self.root).unwrap_or(&test.path);

@@ -706,3 +706,119 @@ fn an_interrupt_ends_with_130_and_what_is_finished_is_printed() {
     assert!((1..200).contains(&count), "{count} results");
     assert_eq!(results[0]["image"], "suspect/fine.png");
 }
+
+/// Options of a model that trains in seconds.
+const TINY: &str = r#"{
+    "vae": {"latent_channels": 4, "channels": 16, "groups": 4, "batch": 2, "crop": 64, "pca_pictures": 8},
+    "unet": {"block_out_channels": [16, 16], "heads": 2, "text_width": 16, "batch": 2, "size": 64}
+}"#;
+
+#[test]
+fn a_model_is_trained_resumed_and_judges_photos() {
+    let place = place();
+    std::fs::write(place.path().join("tiny.json"), TINY).unwrap();
+    let pretrain = |more: &[&str]| {
+        let fixed = [
+            "pretrain",
+            "tiny.json",
+            "--out",
+            "m",
+            "--vae-steps",
+            "4",
+            "--workers",
+            "1",
+            "-q",
+        ];
+        run(place.path(), &joined(&[&fixed, more]))
+    };
+    pretrain(&[
+        "--unet-steps",
+        "3",
+        "--checkpoint-every",
+        "2",
+        "--sheet-every",
+        "3",
+    ])
+    .ok();
+    let names: Vec<String> = files(&place.path().join("m"), "")
+        .iter()
+        .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
+        .collect();
+    for name in [
+        "log.jsonl",
+        "mini.safetensors",
+        "unet-00000002.safetensors",
+        "unet-00000003.png",
+        "vae-00000004.safetensors",
+    ] {
+        assert!(names.iter().any(|other| other == name), "{name}: {names:?}");
+    }
+    let log = std::fs::read_to_string(place.path().join("m/log.jsonl")).unwrap();
+    let stages: Vec<String> = log
+        .lines()
+        .map(|line| json(line)["stage"].to_string())
+        .collect();
+    assert_eq!(stages.first().unwrap(), "\"vae\"");
+    assert_eq!(stages.last().unwrap(), "\"unet\"");
+
+    // What the file holds is a model like any other.
+    let model = ["--model", "m/mini.safetensors"];
+    let detect = [
+        "detect",
+        "suspect/stained.png",
+        "--good",
+        "good",
+        "--format",
+        "json",
+    ];
+    let said = run(place.path(), &joined(&[&detect, &model, &SMALL]))
+        .ok()
+        .out;
+    assert!(json(&said)[0]["score"].as_f64().unwrap() > 0.0, "{said}");
+
+    // A longer schedule is another run; the same one is already done.
+    pretrain(&["--unet-steps", "3", "--resume"]).ok();
+    let last = std::fs::read_to_string(place.path().join("m/log.jsonl")).unwrap();
+    assert_eq!(log, last, "nothing was left to do");
+}
+
+#[test]
+fn holes_are_filled_by_the_model_and_by_what_anyone_has() {
+    let place = tempfile::tempdir().unwrap();
+    drawn(place.path(), "1");
+    let holes = [
+        "eval", "data", "--holes", "--k-shot", "1,2", "--seeds", "0", "--size", "96",
+    ];
+    let to = ["--out", "e", "--device", "cpu"];
+    let table = run(place.path(), &joined(&[&holes, &to])).ok().out;
+    let written = std::fs::read_to_string(place.path().join("e/holes.json")).unwrap();
+    let rows = json(&written)["rows"].as_array().unwrap().clone();
+    let kinds: Vec<(&str, u64)> = rows
+        .iter()
+        .map(|row| {
+            (
+                row["fill"].as_str().unwrap(),
+                row["references"].as_u64().unwrap(),
+            )
+        })
+        .collect();
+    let expected = [
+        ("mean-colour", 0),
+        ("nearest-good", 2),
+        ("repair", 0),
+        ("repair", 1),
+        ("repair", 2),
+    ];
+    assert_eq!(kinds, expected);
+    for row in &rows {
+        let number = |name: &str| row[name].as_f64().unwrap();
+        assert!(
+            (5.0..60.0).contains(&number("psnr")) && number("distance") > 0.0,
+            "{row}"
+        );
+        assert_eq!(row["photos"], 3);
+    }
+    assert_eq!(table.lines().count(), 1 + rows.len(), "{table}");
+    assert_eq!(files(&place.path().join("e"), ".png").len(), 1);
+    run(place.path(), &joined(&[&holes, &["--model", "none"], &to])).refused(&["--holes"]);
+}

@@ -59,7 +59,8 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
             ..self.options.clone()
         };
         let said = format!(
-            "{options:?} {} {} {}",
+            "{options:?} {:?} {} {} {}",
+            self.scales(),
             self.inference_steps(),
             self.repair.is_some(),
             self.features.fingerprint()

@@ -260,7 +260,8 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         let forced = held.iter().filter_map(|(_, forced)| forced.as_ref());
         let guided: Vec<Vec<f32>> = forced.map(in_cores).collect();
         ClassNormalisers {
-            features: Normaliser::fit(&q, grid, located, options),
+            // One number, aligned or not: ARCHITECTURE, "Normalisers".
+            features: Normaliser::fit(&q, grid, false, options),
             scales: by_scale.collect(),
             guided: (!guided.is_empty()).then(|| Normaliser::fit_values(&guided, options)),
         }

@@ -131,7 +131,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
 
     fn plan(&self, frame: &crate::masks::Frame) -> MaskPlan {
         let options = &self.options;
-        MaskPlan::new(frame, &options.scales(), options.mode, &options.masks)
+        MaskPlan::new(frame, &self.scales(), options.mode, &options.masks)
     }
 
     /// Measures a photo that was made ready.

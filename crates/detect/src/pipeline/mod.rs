@@ -70,6 +70,11 @@ impl<'a, R: Repair, F: FeatureNetwork> Detector<'a, R, F> {
         &self.options
     }
 
+    /// Whether there is something that repaints.
+    pub fn has_model(&self) -> bool {
+        self.repair.is_some()
+    }
+
     /// The photo at the size that this detector works at: longer side as the options or the model
     /// say, aspect kept, but no side under 32 pixels, which the networks need.
     pub fn resized(&self, photo: &Photo) -> Photo {
@@ -86,6 +91,15 @@ impl<'a, R: Repair, F: FeatureNetwork> Detector<'a, R, F> {
             .as_ref()
             .and_then(|traits| traits.inference_steps);
         self.options.inference_steps(own)
+    }
+
+    /// Cells per side of each scale of the plan.
+    fn scales(&self) -> Vec<usize> {
+        let own = self
+            .traits
+            .as_ref()
+            .and_then(|traits| traits.scales.as_deref());
+        self.options.scales(own)
     }
 
     /// How many good photos become context.

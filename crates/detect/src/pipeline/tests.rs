@@ -84,6 +84,7 @@ impl Repair for Oracle {
             multiple: 16,
             size: Some(self.photo.width.max(self.photo.height)),
             inference_steps: Some(1),
+            scales: None,
             references_by_default: true,
         }
     }

@@ -180,6 +180,7 @@ impl Repair for DiffusionRepair<'_> {
             multiple: factor << (levels - 1),
             size: Some(model.config.image_size),
             inference_steps: model.config.inference_steps,
+            scales: model.config.scales.clone(),
             references_by_default: model.config.reference_trained,
         }
     }

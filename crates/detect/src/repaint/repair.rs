@@ -65,6 +65,8 @@ pub struct RepairTraits {
     pub size: Option<usize>,
     /// DDIM steps that suit it in fast mode.
     pub inference_steps: Option<usize>,
+    /// Cells per side of the scales that earn their place with it in fast mode.
+    pub scales: Option<Vec<usize>>,
     /// Whether good photos are used as context unless the caller says otherwise.
     pub references_by_default: bool,
 }
@@ -173,6 +175,7 @@ impl Repair for NoRepair {
             multiple: 1,
             size: None,
             inference_steps: None,
+            scales: None,
             references_by_default: false,
         }
     }

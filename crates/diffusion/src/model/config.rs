@@ -53,6 +53,10 @@ pub struct ModelConfig {
     pub reference_max_tokens: usize,
     /// Steps that suit the model in fast mode, where it has an opinion.
     pub inference_steps: Option<usize>,
+    /// Cells per side of the scales that a detection in fast mode paints, where the model has an
+    /// opinion: those that find defects of drawn products with a pixel AUROC of 0.75 by themselves.
+    /// May be empty: then the guided pass alone is painted.
+    pub scales: Option<Vec<usize>>,
 }
 
 impl Default for ModelConfig {
@@ -69,6 +73,7 @@ impl Default for ModelConfig {
             reference_latents: false,
             reference_max_tokens: 1024,
             inference_steps: None,
+            scales: None,
         }
     }
 }
@@ -102,6 +107,16 @@ impl ModelConfig {
                 self.reference_bias,
                 "−100 to 100",
             ));
+        }
+        for cells in self.scales.iter().flatten() {
+            if !(1..=64).contains(cells) {
+                return Err(value_error(
+                    MODEL,
+                    "scales",
+                    cells,
+                    "1 to 64 cells per side",
+                ));
+            }
         }
         Ok(())
     }
