@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anomalysd_imaging::{DecodeLimits, Mask, Photo, decode, decode_mask};
+use anomalysd_imaging::{DecodeLimits, Mask, Photo, decode, decode_labels, decode_mask};
 
 use crate::error::{CliError, Outcome};
 
@@ -19,10 +19,11 @@ pub fn read_with_bytes(path: &Path) -> Outcome<(Photo, Vec<u8>)> {
     Ok((photo, bytes))
 }
 
-/// The mask of a photo, of its size; an error names its path.
-pub fn read_mask(path: &Path, photo: &Photo) -> Outcome<Mask> {
-    let mask = decode_mask(&bytes(path)?, &DecodeLimits::default())
-        .map_err(|error| CliError::at(path, error))?;
+/// The mask of a photo, of its size; an error names its path. `labels`: every pixel but 0 is set.
+pub fn read_mask(path: &Path, labels: bool, photo: &Photo) -> Outcome<Mask> {
+    let read = if labels { decode_labels } else { decode_mask };
+    let mask =
+        read(&bytes(path)?, &DecodeLimits::default()).map_err(|error| CliError::at(path, error))?;
     if (mask.width, mask.height) != (photo.width, photo.height) {
         return Err(CliError::at(
             path,

@@ -30,6 +30,14 @@ pub enum DatasetError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A split that does not say which photo is for what.
+    #[error("{}: {reason}", path.display())]
+    Split {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// More good photos were asked for than there are.
     #[error("class {class} has {found} good photos to draw from, {wanted} were asked for")]
     TooFew {

@@ -1,14 +1,18 @@
-//! Folders in the layout of MVTec-AD: `CLASS/{train/good,test/good,test/DEFECT,ground_truth/DEFECT}`.
+//! Folders in the layout of MVTec-AD, `CLASS/{train/good,test/good,test/DEFECT,ground_truth/DEFECT}`,
+//! and of BTAD, where good is called `ok`. VisA has a file that says which photo is for what ([`visa`]).
 
 use std::path::{Path, PathBuf};
 
-use crate::DatasetError;
+use crate::{DatasetError, visa};
 
-/// Extensions of photos, in lower case. The last seven are of formats that are not decoded: such a
+/// Extensions of photos, in lower case. The last six are of formats that are not decoded: such a
 /// file is listed all the same, so that whoever opens it says so instead of passing over it.
 const PHOTOS: [&str; 11] = [
-    "png", "jpg", "jpeg", "webp", "heic", "heif", "avif", "tif", "tiff", "bmp", "gif",
+    "png", "jpg", "jpeg", "webp", "bmp", "heic", "heif", "avif", "tif", "tiff", "gif",
 ];
+
+/// What the folders of good photos are called: by MVTec-AD and by BTAD.
+const GOOD: [&str; 2] = ["good", "ok"];
 
 /// One photo of the test set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +23,8 @@ pub struct TestPhoto {
     pub defect: Option<String>,
     /// Its mask. A defect without one counts for photo scores only.
     pub mask: Option<PathBuf>,
+    /// The mask holds numbers of defects: every pixel but 0 is set, not the bright ones alone.
+    pub labels: bool,
 }
 
 /// One product.
@@ -42,22 +48,27 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// Reads a data set: a folder of classes, or the folder of one class.
+    /// Reads a data set: a folder of classes, the folder of one class, or VisA's folder.
     ///
     /// # Errors
     /// A folder that cannot be listed or has no class with `train/good`.
     pub fn read(root: &Path) -> Result<Self, DatasetError> {
-        let folders = if root.join("train/good").is_dir() {
+        if root.join(visa::SPLIT).is_file() {
+            return Ok(Self {
+                root: root.to_owned(),
+                classes: visa::read(root)?,
+            });
+        }
+        let folders = if good_folder(root).is_some() {
             vec![root.to_owned()]
         } else {
             list(root)?
         };
         let mut classes = Vec::new();
-        for folder in folders
-            .iter()
-            .filter(|folder| folder.join("train/good").is_dir())
-        {
-            classes.push(Class::read(folder)?);
+        for folder in &folders {
+            if let Some(good) = good_folder(folder) {
+                classes.push(Class::read(folder, &good)?);
+            }
         }
         if classes.is_empty() {
             return Err(DatasetError::Empty {
@@ -73,8 +84,8 @@ impl Dataset {
 }
 
 impl Class {
-    fn read(folder: &Path) -> Result<Self, DatasetError> {
-        let train_good = photos(&folder.join("train/good"))?;
+    fn read(folder: &Path, good: &Path) -> Result<Self, DatasetError> {
+        let train_good = photos(good)?;
         let mut test = Vec::new();
         let kinds = folder.join("test");
         for kind in if kinds.is_dir() {
@@ -87,12 +98,13 @@ impl Class {
             }
             let name = file_name(&kind);
             for path in photos(&kind)? {
-                let good = name == "good";
+                let good = GOOD.contains(&name.as_str());
                 let mask = (!good).then(|| mask_of(folder, &name, &path)).flatten();
                 test.push(TestPhoto {
                     path,
                     defect: (!good).then(|| name.clone()),
                     mask,
+                    labels: false,
                 });
             }
         }
@@ -118,6 +130,12 @@ impl Class {
             ..self.clone()
         }
     }
+}
+
+/// The folder of a class's good photos to fit on.
+fn good_folder(class: &Path) -> Option<PathBuf> {
+    let folders = GOOD.map(|name| class.join("train").join(name));
+    folders.into_iter().find(|folder| folder.is_dir())
 }
 
 /// `count` of the items at even distances, the first included; all where there are no more.
@@ -231,6 +249,31 @@ mod tests {
         assert_eq!(
             Dataset::read(&place.path().join("nut")).unwrap().classes,
             dataset.classes
+        );
+    }
+
+    #[test]
+    fn good_is_called_ok_in_btad() {
+        let place = tempfile::tempdir().unwrap();
+        for path in [
+            "01/train/ok/0000.bmp",
+            "01/test/ok/0001.bmp",
+            "01/test/ko/0000.bmp",
+            "01/ground_truth/ko/0000.png",
+        ] {
+            touch(place.path(), path);
+        }
+        let dataset = Dataset::read(place.path()).unwrap();
+        let class = &dataset.classes[0];
+        assert_eq!((class.name.as_str(), class.train_good.len()), ("01", 1));
+        let defects: Vec<_> = class.test.iter().map(|p| p.defect.as_deref()).collect();
+        assert_eq!(defects, [Some("ko"), None]);
+        assert!(
+            class.test[0]
+                .mask
+                .as_ref()
+                .unwrap()
+                .ends_with("ko/0000.png")
         );
     }
 

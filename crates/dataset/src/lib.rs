@@ -5,5 +5,6 @@ mod error;
 pub mod folder;
 pub mod rng;
 pub mod synth;
+pub mod visa;
 
 pub use error::DatasetError;

@@ -23,7 +23,7 @@ impl Default for DecodeLimits {
     }
 }
 
-/// Decodes PNG, JPEG (CMYK too) or WebP of any colour type, turned upright by EXIF; transparency is laid over white.
+/// Decodes PNG, JPEG (CMYK too), WebP or BMP of any colour type, turned upright by EXIF; transparency is laid over white.
 ///
 /// JPEG has no checksum: where its data are damaged or end early, but the end marker is there, the missing part of the
 /// photo is grey, as in a browser.
@@ -50,8 +50,20 @@ pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Photo, ImagingError
 /// # Errors
 /// As [`decode`].
 pub fn decode_mask(bytes: &[u8], limits: &DecodeLimits) -> Result<Mask, ImagingError> {
+    brighter_than(127, bytes, limits)
+}
+
+/// Decodes a mask of numbered defects, as VisA has: the set holds the pixels that are not 0.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_labels(bytes: &[u8], limits: &DecodeLimits) -> Result<Mask, ImagingError> {
+    brighter_than(0, bytes, limits)
+}
+
+fn brighter_than(level: u8, bytes: &[u8], limits: &DecodeLimits) -> Result<Mask, ImagingError> {
     let grey = open(bytes, limits)?.into_luma8();
-    let data = grey.pixels().map(|pixel| pixel[0] > 127).collect();
+    let data = grey.pixels().map(|pixel| pixel[0] > level).collect();
     Ok(Mask {
         width: grey.width() as usize,
         height: grey.height() as usize,
@@ -150,7 +162,7 @@ fn format_of(bytes: &[u8]) -> Result<ImageFormat, ImagingError> {
             },
         }),
         [b'G', b'I', b'F', ..] => Err(ImagingError::UnsupportedFormat { format: "GIF" }),
-        [b'B', b'M', ..] => Err(ImagingError::UnsupportedFormat { format: "BMP" }),
+        [b'B', b'M', ..] => Ok(ImageFormat::Bmp),
         [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => {
             Err(ImagingError::UnsupportedFormat { format: "TIFF" })
         }

@@ -20,7 +20,7 @@ mod resize;
 pub use arrays::{Map, Mask, Photo};
 pub use colour::{delta_e, srgb_to_lab};
 pub use components::{Component, components, hysteresis};
-pub use decode::{DecodeLimits, decode, decode_mask};
+pub use decode::{DecodeLimits, decode, decode_labels, decode_mask};
 pub use encode::{encode_png, encode_png_map, encode_png_map16, encode_png_mask, through_jpeg};
 pub use error::ImagingError;
 pub use filter::{box_mean_photo, gaussian_blur};

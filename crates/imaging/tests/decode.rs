@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use anomalysd_imaging::{DecodeLimits, ImagingError, Photo, decode, decode_mask};
+use anomalysd_imaging::{DecodeLimits, ImagingError, Photo, decode, decode_labels, decode_mask};
 use proptest::prelude::*;
 
 const WIDTH: usize = 24;
@@ -368,7 +368,6 @@ fn formats_that_are_not_read_are_named() {
         (b"\0\0\0\x20ftypmif1\0\0\0\0mif1avifmiaf", "AVIF"),
         (b"GIF89a\x01\0\x01\0", "GIF"),
         (b"GIF87a\x01\0\x01\0", "GIF"),
-        (b"BM\x46\0\0\0", "BMP"),
         (b"II*\0\x08\0\0\0", "TIFF"),
         (b"MM\0*\0\0\0\x08", "TIFF"),
     ] {
@@ -379,10 +378,77 @@ fn formats_that_are_not_read_are_named() {
     }
 }
 
+/// A bitmap of 24 bits a pixel, rows from the bottom up, each filled up to four bytes.
+fn bitmap(width: u32, height: u32, pixel: impl Fn(u32, u32) -> [u8; 3]) -> Vec<u8> {
+    let row = (3 * width).div_ceil(4) * 4;
+    let mut bytes = b"BM".to_vec();
+    for word in [
+        54 + row * height,
+        0,
+        54,
+        40,
+        width,
+        height,
+        24 << 16 | 1,
+        0,
+        row * height,
+        2835,
+        2835,
+        0,
+        0,
+    ] {
+        bytes.extend(word.to_le_bytes());
+    }
+    for y in (0..height).rev() {
+        let start = bytes.len();
+        for x in 0..width {
+            let [r, g, b] = pixel(x, y);
+            bytes.extend([b, g, r]);
+        }
+        bytes.resize(start + row as usize, 0);
+    }
+    bytes
+}
+
+#[test]
+fn bitmaps_are_read_and_cut_ones_refused() {
+    let pixel = |x: u32, y: u32| [10 * x as u8, 100 * y as u8, 255];
+    let bytes = bitmap(3, 2, pixel);
+    let photo = decode(&bytes, &DecodeLimits::default()).unwrap();
+    assert_eq!((photo.width, photo.height), (3, 2));
+    for (x, y) in [(0, 0), (2, 0), (1, 1)] {
+        let expected = pixel(x, y).map(|value| f32::from(value) / 255.0);
+        assert_eq!(photo.pixel(x as usize, y as usize), expected);
+    }
+    for end in 0..bytes.len() {
+        // The last row's filling is nothing of the photo.
+        if end < bytes.len() - 3 {
+            refused(&bytes[..end]);
+        }
+    }
+}
+
+#[test]
+fn masks_are_white_or_numbered() {
+    let bytes = bitmap(4, 1, |x, _| {
+        [[0; 3], [1; 3], [127; 3], [128; 3]][x as usize]
+    });
+    let limits = DecodeLimits::default();
+    assert_eq!(
+        decode_mask(&bytes, &limits).unwrap().data,
+        [false, false, false, true]
+    );
+    assert_eq!(
+        decode_labels(&bytes, &limits).unwrap().data,
+        [false, true, true, true]
+    );
+}
+
 #[test]
 fn what_is_no_photo_is_an_error() {
     for bytes in [
         &b""[..],
+        b"BM\x46\0\0\0",
         b"\x89",
         b"\x89PNG",
         b"\x89PNG\r\n\x1a\n",

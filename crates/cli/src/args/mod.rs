@@ -257,7 +257,7 @@ pub struct CalibrateArgs {
 /// `eval`.
 #[derive(Debug, Args)]
 pub struct EvalArgs {
-    /// Data set: CLASS/{train/good,test/good,test/DEFECT,ground_truth/DEFECT}
+    /// Data set: CLASS/{train/good,test/good,test/DEFECT,ground_truth/DEFECT}, BTAD's or VisA's folder
     pub data: PathBuf,
     /// A profile, instead of fitting by draws
     #[arg(long, conflicts_with_all = ["k_shot", "seeds", "draws"])]

@@ -19,7 +19,7 @@ const STREAM: &str = "inpaint";
 /// Repaints a photo where its mask is white.
 pub fn run(args: &InpaintArgs, quiet: bool) -> Outcome {
     let photo = photos::read(&args.image)?;
-    let mask = photos::read_mask(&args.mask, &photo)?;
+    let mask = photos::read_mask(&args.mask, false, &photo)?;
     if let Some(size) = args.size
         && !(64..=4096).contains(&size)
     {

@@ -345,7 +345,7 @@ impl Bench<'_> {
             let photo = photos::read(&test.path)?;
             let mask = match (&test.defect, &test.mask) {
                 (None, _) => Some(Mask::new(photo.width, photo.height)),
-                (Some(_), Some(path)) => Some(photos::read_mask(path, &photo)?),
+                (Some(_), Some(path)) => Some(photos::read_mask(path, test.labels, &photo)?),
                 (Some(_), None) => None,
             };
             if let Some(baseline) = &baseline {

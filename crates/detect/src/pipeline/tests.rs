@@ -414,7 +414,10 @@ fn whatever_can_be_fitted_can_be_written_and_read() {
         let prompts = Prompts::named("thing");
         let class = pollster::block_on(detector.fit(&prompts, &good, &Control::default())).unwrap();
         assert_eq!(class.prototypes.bank.count(), kept * 32 * 32);
-        assert_eq!(class.prototypes.radius, Some(2));
+        assert_eq!(
+            class.prototypes.radius,
+            Some(options.features.aligned_radius)
+        );
         let profile = Profile {
             model: None,
             features: Weights {

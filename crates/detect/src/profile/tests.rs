@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::options::FeatureOptions;
 use crate::prototypes::{Bank, Descriptors, Prototypes, Subspace, Turn};
 use crate::repaint::{Contexts, Latents};
 use crate::score::Normaliser;
@@ -28,7 +29,7 @@ fn aligned(name: &str) -> ClassModel {
         },
         prototypes: Prototypes {
             bank: Bank::new(&all.iter().collect::<Vec<_>>()),
-            radius: Some(2),
+            radius: Some(FeatureOptions::default().aligned_radius),
             ..class.prototypes.clone()
         },
         ..class

@@ -158,7 +158,11 @@ fn places(shift: usize, noise: u32) -> Descriptors {
 
 #[test]
 fn a_class_is_aligned_where_a_place_is_like_the_same_place_of_the_others() {
-    let options = FeatureOptions::default();
+    // As much of these small pictures as the default is of real ones.
+    let options = FeatureOptions {
+        aligned_radius: 1,
+        ..FeatureOptions::default()
+    };
     let pose = |photos: &[Descriptors], options: &FeatureOptions| {
         let good: Vec<&Descriptors> = photos.iter().collect();
         Pose::measure(&good, &[], options)
@@ -215,6 +219,7 @@ fn a_turn_is_allowed_where_the_turned_photo_is_as_near_to_the_others() {
 fn an_aligned_class_keeps_all_places_beyond_the_capacity() {
     let options = FeatureOptions {
         bank_capacity: 10,
+        aligned_radius: 2,
         ..FeatureOptions::default()
     };
     let photo = [places(0, 1)];

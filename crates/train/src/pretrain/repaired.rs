@@ -11,8 +11,6 @@ use crate::Result;
 use crate::measure::psnr;
 use crate::sheet::write_sheet;
 
-/// DDIM steps of a measured repair.
-const STEPS: usize = 4;
 /// Cells per side of the measured hidden set: every other one is hidden.
 const CELLS: usize = 4;
 
@@ -84,7 +82,7 @@ async fn paint(
     let request = PaintRequest {
         passes: std::slice::from_ref(&pass),
         strength: 1.0,
-        inference_steps: STEPS,
+        inference_steps: model.config.inference_steps.unwrap_or(4),
         guidance_scale: 1.0,
         seed: 0,
         prompt: Prompt::Both,
