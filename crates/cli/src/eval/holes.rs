@@ -15,6 +15,8 @@ use anomalysd_detect::repaint::{
 };
 use anomalysd_detect::score::feature_distance;
 use anomalysd_imaging::{Mask, Photo, resize_lanczos};
+use anomalysd_train::measure::psnr;
+use anomalysd_train::pretrain::repaired::{hidden_error, with_mean_colour};
 use anomalysd_train::sheet::write_sheet;
 use serde::Serialize;
 
@@ -174,12 +176,7 @@ impl Holes<'_> {
 
     fn add(&self, sum: &mut Sum, filled: &Filled<'_>, repaired: &Photo) -> Outcome {
         let (photo, cores) = (filled.photo, filled.cores);
-        let area = photo.width * photo.height;
-        let squares = (0..3 * area)
-            .filter(|at| cores.data[at % area])
-            .map(|at| f64::from(photo.data[at] - repaired.data[at]).powi(2));
-        let error = squares.sum::<f64>() / (3 * cores.count()).max(1) as f64;
-        sum.psnr += anomalysd_train::measure::psnr(error);
+        sum.psnr += psnr(hidden_error(photo, repaired, cores));
         let layers = self.layers(repaired)?;
         let map = feature_distance(&filled.layers, &layers, photo.width, photo.height);
         let inside = map.data.iter().zip(&cores.data).filter(|(_, core)| **core);
@@ -230,36 +227,13 @@ impl Holes<'_> {
     }
 }
 
-/// The photo with the mean colour of its visible pixels in the hidden ones.
-fn with_mean_colour(photo: &Photo, hidden: &Mask) -> Photo {
-    let area = photo.width * photo.height;
-    let visible = (area - hidden.count()).max(1) as f64;
-    let mut filled = photo.clone();
-    for plane in filled.data.chunks_exact_mut(area.max(1)) {
-        let pairs = plane.iter().zip(&hidden.data);
-        let sum: f64 = pairs
-            .filter(|(_, hidden)| !**hidden)
-            .map(|(value, _)| f64::from(*value))
-            .sum();
-        let hidden = plane
-            .iter_mut()
-            .zip(&hidden.data)
-            .filter(|(_, hidden)| **hidden);
-        hidden.for_each(|(value, _)| *value = (sum / visible) as f32);
-    }
-    filled
-}
-
 /// The good photo with the smallest squared difference in the visible pixels.
 fn most_alike(photo: &Photo, good: &[Photo], hidden: &Mask) -> Option<usize> {
-    let area = photo.width * photo.height;
-    let difference = |other: &Photo| -> f64 {
-        let other = fitted(other, photo);
-        (0..3 * area)
-            .filter(|at| !hidden.data[at % area])
-            .map(|at| f64::from(photo.data[at] - other.data[at]).powi(2))
-            .sum()
+    let visible = Mask {
+        data: hidden.data.iter().map(|hidden| !hidden).collect(),
+        ..hidden.clone()
     };
+    let difference = |other: &Photo| hidden_error(photo, &fitted(other, photo), &visible);
     let ranked = good.iter().map(difference).enumerate();
     ranked
         .min_by(|a, b| a.1.total_cmp(&b.1))

@@ -40,7 +40,7 @@ pub fn measure(
             (x * CELLS / photo.width + y * CELLS / photo.height).is_multiple_of(2)
         });
         let painted = pollster::block_on(paint(model, photo, reference, &hidden))?;
-        let filled = filled(photo, &hidden);
+        let filled = with_mean_colour(photo, &hidden);
         repair += psnr(hidden_error(photo, &painted, &hidden));
         plain += psnr(hidden_error(photo, &filled, &hidden));
         let weights: Vec<f32> = hidden
@@ -103,7 +103,7 @@ async fn paint(
 }
 
 /// The photo with the mean colour of its visible pixels in the hidden ones.
-fn filled(photo: &Photo, hidden: &Mask) -> Photo {
+pub fn with_mean_colour(photo: &Photo, hidden: &Mask) -> Photo {
     let mut filled = photo.clone();
     let area = photo.width * photo.height;
     for channel in 0..3 {
@@ -123,8 +123,8 @@ fn filled(photo: &Photo, hidden: &Mask) -> Photo {
     filled
 }
 
-/// Mean squared error on the hidden pixels.
-fn hidden_error(a: &Photo, b: &Photo, hidden: &Mask) -> f64 {
+/// Mean squared error on the hidden pixels of two photos of the mask's size.
+pub fn hidden_error(a: &Photo, b: &Photo, hidden: &Mask) -> f64 {
     let area = a.width * a.height;
     let sum: f64 = (0..3 * area)
         .filter(|at| hidden.data[at % area])
