@@ -56,7 +56,10 @@ test('a changed shard is refused by name and not kept; the right one is loaded, 
   assert.equal(broken.code, 'bad-bundle', JSON.stringify(broken));
   assert.match(broken.message, /000\.safetensors/);
   await page.unroute(SHARD);
+  const answer = page.waitForResponse(SHARD);
   assert.deepEqual(await load(page), { model: 'mini' });
+  // Its address holds its hash, so whoever stands between server and browser may keep it as well.
+  assert.match((await answer).headers()['cache-control'], /immutable/);
   await page.reload();
   const requests = counted(page);
   assert.deepEqual(await load(page), { model: 'mini' });

@@ -18,7 +18,7 @@ function fetchAll(
   { shards, at },
   { store = new Memory(), signal = new AbortController().signal, loaded = () => {} } = {},
 ) {
-  return download(shards, { store, signal, loaded, url: (path) => at + path });
+  return download(shards, { store, signal, loaded, url: ({ path }) => at + path });
 }
 
 async function assertBrought(files, { shards, contents }) {

@@ -5,7 +5,7 @@ import { source } from '../testkit/modules.mjs';
 import { bundle, bytesOf, serve } from '../testkit/server.mjs';
 
 const { prepare } = await source('bundle/prepare');
-const { bundleSource } = await source('bundle/source');
+const { bundleSource, shardUrl } = await source('bundle/source');
 
 const FEATURES = 'https://page.test/features';
 
@@ -112,4 +112,25 @@ test('a bundle is named by its folder, its bundle.json, or relative to a base', 
   globals(t, { document: { baseURI: 'https://page.test/app/' } });
   assert.equal(at('m'), 'https://page.test/app/m/bundle.json');
   assert.equal(at('m', '/models/'), 'https://page.test/models/m/bundle.json');
+});
+
+test('the address of a shard holds its hash, so that it may be cached for good', () => {
+  const shard = { path: 'part/000.safetensors', sha256: 'ab'.repeat(32) };
+  const at = (manifest, shards = {}) => shardUrl({ manifest, shards }, shard);
+  const hash = `?sha256=${shard.sha256}`;
+  assert.equal(at('https://a.test/m/bundle.json'), `https://a.test/m/part/000.safetensors${hash}`);
+  assert.equal(at('https://a.test/m/bundle.json?key=1'), `https://a.test/m/part/000.safetensors${hash}`);
+  const named = (url) => at('https://a.test/m/bundle.json', { [shard.path]: url });
+  assert.equal(named('http://b.test/000-3fa9.safetensors'), `http://b.test/000-3fa9.safetensors${hash}`);
+  for (const url of ['https://b.test/0?signature=1', 'blob:https://a.test/1', 'data:,0']) assert.equal(named(url), url);
+  assert.equal(at('data:application/json,{}', { [shard.path]: 'data:,0' }), 'data:,0');
+});
+
+test('a shard is asked for by an address that holds its hash', async (t) => {
+  const model = bundle();
+  globals(t, { navigator: new PrivateFileSystem().navigator() });
+  const server = serve(t, model.files);
+  await prepared(model);
+  const [{ path, sha256 }] = model.shards;
+  assert.ok(server.log.includes(`${model.at}${path}?sha256=${sha256}`), server.log.join('\n'));
 });

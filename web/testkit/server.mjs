@@ -26,9 +26,9 @@ export function bundle({ count = 1, length = 1000, tensors = {}, at = 'https://m
 }
 
 /**
- * Serves `files` (bytes by address) in place of `fetch` until the test ends. `rules[address]` may change an answer: it
- * gets the number of the request for that address, from 1, and returns any of `status`, `ranges: false`, `cut` (bytes after
- * which the connection breaks) and `stall` (bytes after which nothing more comes).
+ * Serves `files` (bytes by address; a query changes nothing) in place of `fetch` until the test ends. `rules[address]` may
+ * change an answer: it gets the number of the request for that address, from 1, and returns any of `status`,
+ * `ranges: false`, `cut` (bytes after which the connection breaks) and `stall` (bytes after which nothing more comes).
  */
 export function serve(test, files, rules = {}) {
   const log = [];
@@ -43,7 +43,7 @@ export function serve(test, files, rules = {}) {
     log.push(range === null ? url : `${url} ${range}`);
     counts.set(url, (counts.get(url) ?? 0) + 1);
     const rule = rules[url]?.(counts.get(url)) ?? {};
-    const file = files.get(url);
+    const file = files.get(url) ?? files.get(url.split('?')[0]);
     if (rule.status !== undefined || file === undefined) return new Response(null, { status: rule.status ?? 404 });
     const start = range === null || rule.ranges === false ? 0 : Number(/^bytes=(\d+)-$/.exec(range)[1]);
     if (start >= file.length && start > 0) return new Response(null, { status: 416 });

@@ -15,7 +15,7 @@ const RANGE_NOT_SATISFIABLE = 416;
 /** Where to and how. */
 export interface Download {
   store: Store;
-  url(path: string): string;
+  url(shard: Shard): string;
   /** Told how many bytes of a shard are there. */
   loaded(shard: Shard, bytes: number): void;
   signal: AbortSignal;
@@ -80,7 +80,7 @@ async function receive(shard: Shard, part: Part, job: Download): Promise<boolean
 /** Receives one answer. Where the connection breaks in the middle of it, the error is returned. */
 async function receiveOnce(shard: Shard, part: Part, job: Download): Promise<AnomalySDError | null> {
   const { url, store, loaded, signal } = job;
-  const address = url(shard.path);
+  const address = url(shard);
   const ask = (headers: HeadersInit, also?: number) =>
     // The store keeps the bytes; the browser's own cache need not keep them as well.
     fetchOk(address, { signal, headers, cache: store.lasting ? 'no-store' : 'default' }, also);

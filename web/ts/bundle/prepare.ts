@@ -67,7 +67,7 @@ async function fetchShards(
     report({ stage: 'download', photo: 0, photos: 1, done, total });
   };
   report({ stage: 'download', photo: 0, photos: 1, done: before, total });
-  const url = (path: string) => shardUrl(source, path);
+  const url = (shard: Shard) => shardUrl(source, shard);
   const fetched = await download(missing, { store, url, loaded, signal });
   return new Map([...kept, ...fetched]);
 }

@@ -5,7 +5,7 @@ import { AnomalySDError } from '../errors.js';
 import type { Bundle } from '../types.js';
 import { fetchBlob } from './fetch.js';
 import { pickBundle } from './files.js';
-import { BUNDLE_JSON, MAX_TEXT_BYTES, parseManifest, type Manifest } from './manifest.js';
+import { BUNDLE_JSON, MAX_TEXT_BYTES, parseManifest, type Manifest, type Shard } from './manifest.js';
 
 /** A bundle's place, as page and worker pass it on. */
 export type BundleSource =
@@ -23,8 +23,15 @@ export function bundleSource(bundle: Bundle, places: Places, base: URL | string 
 }
 
 /** The address of a shard, whose path was found to be plain. */
-export function shardUrl(source: { manifest: string; shards: Record<string, string> }, path: string): string {
-  return source.shards[path] ?? new URL(path, source.manifest).href;
+export function shardUrl(
+  source: { manifest: string; shards: Record<string, string> },
+  { path, sha256 }: Pick<Shard, 'path' | 'sha256'>,
+): string {
+  const url = new URL(source.shards[path] ?? path, source.manifest);
+  // An address that holds the hash of its file never leads to another: it may be cached for good. An address that has a
+  // query already may be signed, and one that is no address of a server has none.
+  if (url.protocol.startsWith('http') && url.search === '') url.search = `?sha256=${sha256}`;
+  return url.href;
 }
 
 /** Reads a bundle's table of contents. */
