@@ -1,8 +1,11 @@
 // Models over HTTP in a real browser: broken, cut, cached.
 
 import assert from 'node:assert/strict';
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { browser, open, serve } from './support.mjs';
+import { ANY_ORIGIN, host } from './host.mjs';
+import { browser, open, root, serve } from './support.mjs';
 
 let server;
 let chromium;
@@ -20,18 +23,18 @@ after(async () => {
 const SHARD = '**/models/mini/000.safetensors*';
 
 /** Loads the engine in the page: the error's code, or what the engine is. */
-function load(page) {
-  return page.evaluate(async () => {
+function load(page, options = {}) {
+  return page.evaluate(async (options) => {
     const { AnomalySD } = await import('/anomalysd/index.js');
     try {
-      const engine = await AnomalySD.load({ device: 'cpu' });
+      const engine = await AnomalySD.load({ device: 'cpu', ...options });
       const { model } = engine.info;
       engine.dispose();
       return { model: model.name };
     } catch ({ code, message }) {
       return { code, message };
     }
-  });
+  }, options);
 }
 
 /** Counts requests for the shard. */
@@ -74,5 +77,41 @@ test('without a shard there is one clear error', async () => {
   const missing = await load(page);
   assert.equal(missing.code, 'network');
   assert.match(missing.message, /404/);
+  await context.close();
+});
+
+test('a download that was cut goes on where it stopped, also after a reload', async (t) => {
+  const mini = join(root, 'web/dist/models/mini');
+  const { size } = statSync(join(mini, '000.safetensors'));
+  let broken = true;
+  // Of another origin, as a model on a server for models is.
+  const models = await host(mini, {
+    headers: ANY_ORIGIN,
+    cut: (path) => (broken && path.endsWith('.safetensors') ? 1_000_000 : undefined),
+  });
+  t.after(models.stop);
+  const site = await host(join(root, 'web/site'), { pages: { '/blank.html': '<!doctype html><title>Blank</title>' } });
+  t.after(site.stop);
+  const shard = () => models.log.filter(({ path }) => path === '/000.safetensors');
+  const context = await chromium.newContext();
+  const { page } = await open(context, `${site.url}blank.html`);
+
+  const cut = await load(page, { bundle: models.url });
+  assert.equal(cut.code, 'network', JSON.stringify(cut));
+  const first = shard();
+  assert.equal(first.length, 4, 'it is tried again three times');
+  const starts = first.map(({ from }) => from);
+  for (const [index, from] of starts.entries()) {
+    assert.ok(index === 0 ? from === 0 : from > starts[index - 1], `asked for bytes from ${starts}`);
+  }
+
+  await page.reload();
+  broken = false;
+  assert.deepEqual(await load(page, { bundle: models.url }), { model: 'mini' });
+  const second = shard().slice(first.length);
+  assert.equal(second.length, 1);
+  assert.ok(second[0].from > starts.at(-1), `asked for bytes from ${second[0].from} after ${starts}`);
+  const sent = shard().reduce((sum, { sent }) => sum + sent, 0);
+  assert.ok(sent < 1.5 * size, `${sent} bytes were sent of a file of ${size}`);
   await context.close();
 });
