@@ -20,6 +20,7 @@ after(async () => {
   server?.stop();
 });
 
+const LOADED = { model: 'mini', note: 'The processor is used, as asked for.' };
 const SHARD = '**/models/mini/000.safetensors*';
 
 /** Loads the engine in the page: the error's code, or what the engine is. */
@@ -28,9 +29,9 @@ function load(page, options = {}) {
     const { AnomalySD } = await import('/anomalysd/index.js');
     try {
       const engine = await AnomalySD.load({ device: 'cpu', ...options });
-      const { model } = engine.info;
+      const { info, note } = engine;
       engine.dispose();
-      return { model: model.name };
+      return { model: info.model.name, note };
     } catch ({ code, message }) {
       return { code, message };
     }
@@ -60,12 +61,12 @@ test('a changed shard is refused by name and not kept; the right one is loaded, 
   assert.match(broken.message, /000\.safetensors/);
   await page.unroute(SHARD);
   const answer = page.waitForResponse(SHARD);
-  assert.deepEqual(await load(page), { model: 'mini' });
+  assert.deepEqual(await load(page), LOADED);
   // Its address holds its hash, so whoever stands between server and browser may keep it as well.
   assert.match((await answer).headers()['cache-control'], /immutable/);
   await page.reload();
   const requests = counted(page);
-  assert.deepEqual(await load(page), { model: 'mini' });
+  assert.deepEqual(await load(page), LOADED);
   assert.deepEqual(requests, []);
   await context.close();
 });
@@ -107,11 +108,44 @@ test('a download that was cut goes on where it stopped, also after a reload', as
 
   await page.reload();
   broken = false;
-  assert.deepEqual(await load(page, { bundle: models.url }), { model: 'mini' });
+  assert.deepEqual(await load(page, { bundle: models.url }), LOADED);
   const second = shard().slice(first.length);
   assert.equal(second.length, 1);
   assert.ok(second[0].from > starts.at(-1), `asked for bytes from ${second[0].from} after ${starts}`);
   const sent = shard().reduce((sum, { sent }) => sum + sent, 0);
   assert.ok(sent < 1.5 * size, `${sent} bytes were sent of a file of ${size}`);
+  await context.close();
+});
+
+test('without room a small model is used and not kept, a large one is refused; with room it is kept', async () => {
+  const context = await chromium.newContext();
+  const { page } = await open(context, `${server.url}embed/plain.html`);
+  const requests = counted(page);
+  const devtools = await context.newCDPSession(page);
+  const quota = (quotaSize) => devtools.send('Storage.overrideQuotaForOrigin', { origin: server.url, quotaSize });
+  await quota(5e6);
+  for (const visit of [1, 2]) {
+    const loaded = await load(page);
+    assert.equal(loaded.model, 'mini', JSON.stringify(loaded));
+    assert.match(loaded.note, /The model takes 12 MB of storage, the browser has 5 MB left .* not kept/);
+    assert.equal(requests.length, visit, 'each visit fetches it');
+    await page.reload();
+  }
+
+  const shard = (digit) => ({ path: `${digit}/000.safetensors`, bytes: 6e7, sha256: digit.repeat(64) });
+  const json = { schema: 'anomalysd.bundle.v1', shards: ['a', 'b'].map(shard) };
+  await page.route('**/large/bundle.json', (route) => route.fulfill({ json }));
+  const { code, message } = await load(page, { bundle: '/large/' });
+  assert.deepEqual({ code, message }, {
+    code: 'unsupported',
+    message: 'The model takes 120 MB of storage, the browser has 5 MB left for this page.',
+  });
+  assert.equal(requests.length, 2, 'nothing of it is fetched');
+
+  await quota(undefined);
+  assert.deepEqual(await load(page), LOADED);
+  await page.reload();
+  assert.deepEqual(await load(page), LOADED);
+  assert.equal(requests.length, 3);
   await context.close();
 });

@@ -165,6 +165,20 @@ test('locks are given back, whatever becomes of a download', async (t) => {
   assert.equal(disk.locks.size, 0);
 });
 
+for (const silent of [false, true]) {
+  const how = silent ? 'without a word' : 'with an error';
+  test(`storage that is full in the middle ${how} is told as that`, async (t) => {
+    const model = bundle({ length: 3000 });
+    serve(t, model.files);
+    const disk = new PrivateFileSystem();
+    Object.assign(disk, { quota: 1000, silent });
+    const store = await privateStore(t, disk);
+    await assert.rejects(fetchAll(model, { store }), { code: 'unsupported', message: /storage is full after 768 bytes/ });
+    disk.quota = Infinity;
+    await assertBrought(await fetchAll(model, { store }), model);
+  });
+}
+
 test('without crypto.subtle the hash is left to the engine, the size is not', async (t) => {
   const model = bundle();
   const url = `${model.at}000.safetensors`;

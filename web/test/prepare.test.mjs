@@ -69,13 +69,18 @@ test('other bundles make way for a new one', async (t) => {
   assert.deepEqual(disk.names(), [model.shards[0].sha256]);
 });
 
-test('without room a small bundle stays in memory', async (t) => {
+test('without room a small bundle stays in memory, and that is noted', async (t) => {
   const disk = new PrivateFileSystem();
   globals(t, { navigator: disk.navigator({ estimate: async () => ({ quota: 100, usage: 0 }) }) });
   const model = bundle();
   serve(t, model.files);
-  assert.equal((await prepared(model)).files.size, 2);
+  const { files, note } = await prepared(model);
+  assert.equal(files.size, 2);
+  assert.match(note, /processor is used\. The model takes 0 MB of storage, .* 0 MB left for this page: it is not kept/);
   assert.deepEqual(disk.names(), []);
+
+  globals(t, { navigator: { ...navigator, gpu: gpuWith() } });
+  assert.match((await prepared(model)).note, /^The model takes/);
 });
 
 test('without room a large bundle is refused with its numbers before a shard is fetched', async (t) => {
@@ -92,6 +97,30 @@ test('without room a large bundle is refused with its numbers before a shard is 
   });
   assert.deepEqual(server.log, [`${model.at}bundle.json`]);
 });
+
+for (const silent of [false, true]) {
+  const how = silent ? 'without a word' : 'with an error';
+  test(`room that the browser refuses ${how}, though it told of more, is found out before a shard is fetched`, async (t) => {
+    const disk = new PrivateFileSystem();
+    Object.assign(disk, { quota: 5_000_000, silent });
+    disk.files.set('old', { bytes: new Uint8Array(1_000_000), locked: false });
+    globals(t, { navigator: disk.navigator() });
+    const model = bundle();
+    const large = (bytes) => {
+      const shards = [0, 1].map((index) => ({ path: `${index}`, bytes: bytes / 2, sha256: String(index).repeat(64) }));
+      return Buffer.from(JSON.stringify({ schema: 'anomalysd.bundle.v1', shards }));
+    };
+    model.files.set(`${model.at}bundle.json`, large(1.2e8));
+    const server = serve(t, model.files);
+    await assert.rejects(prepared(model), {
+      code: 'unsupported',
+      message: 'The model takes 120 MB of storage, the browser has 5 MB left for this page.',
+    });
+    assert.deepEqual(server.log, [`${model.at}bundle.json`]);
+    assert.deepEqual(disk.names(), [], 'nothing is left of the trial');
+    assert.equal(disk.locks.size, 0);
+  });
+}
 
 test('picked files go to the engine as they are', async (t) => {
   globals(t, { navigator: {} });

@@ -16,6 +16,10 @@ export class PrivateFileSystem {
   files = new Map();
   /** Names of locks that are held. */
   locks = new Set();
+  /** Bytes that all files together may have. */
+  quota = Infinity;
+  /** Too large a file is no error, as in private windows of Chromium: a write returns nonsense, nothing grows. */
+  silent = false;
 
   /** `navigator` of a tab. */
   navigator({ estimate = async () => ({ quota: 1e9, usage: 0 }) } = {}) {
@@ -42,13 +46,22 @@ export class PrivateFileSystem {
     return this.files.get(name)?.bytes;
   }
 
+  /** Whether a file may get so many bytes. */
+  #grow(file, bytes) {
+    const others = [...this.files.values()].reduce((sum, other) => sum + (other === file ? 0 : other.bytes.length), 0);
+    if (others + bytes <= this.quota) return true;
+    if (this.silent) return false;
+    throw new DOMException('no space', 'QuotaExceededError');
+  }
+
   #folder() {
     const { files } = this;
+    const grow = (file, bytes) => this.#grow(file, bytes);
     return {
       async getFileHandle(name, { create = false } = {}) {
         if (!files.has(name) && !create) throw new DOMException('no such file', 'NotFoundError');
         if (!files.has(name)) files.set(name, { bytes: new Uint8Array(0), locked: false });
-        return handle(files, name);
+        return handle(files, name, grow);
       },
       async removeEntry(name) {
         if (files.get(name)?.locked) throw new DOMException('in use', 'NoModificationAllowedError');
@@ -61,7 +74,7 @@ export class PrivateFileSystem {
   }
 }
 
-function handle(files, name) {
+function handle(files, name, grow) {
   const file = files.get(name);
   return {
     name,
@@ -76,12 +89,19 @@ function handle(files, name) {
       return {
         read: (buffer, { at }) => buffer.set(file.bytes.subarray(at, at + buffer.length)),
         write(chunk, { at }) {
+          if (!grow(file, Math.max(file.bytes.length, at + chunk.length))) return 2 ** 32 - 8;
           const bytes = new Uint8Array(Math.max(file.bytes.length, at + chunk.length));
           bytes.set(file.bytes);
           bytes.set(chunk, at);
           file.bytes = bytes;
+          return chunk.length;
         },
-        truncate: (size) => (file.bytes = file.bytes.slice(0, size)),
+        truncate(size) {
+          if (!grow(file, size)) return;
+          const bytes = new Uint8Array(size);
+          bytes.set(file.bytes.subarray(0, size));
+          file.bytes = bytes;
+        },
         getSize: () => file.bytes.length,
         close: () => (file.locked = false),
       };

@@ -69,7 +69,8 @@ async function open(prepared: Prepared, wanted: 'auto' | Device, at: Places, wat
   } catch (error) {
     const onGpu = prepared.device === 'webgpu' && wanted === 'auto';
     if (!onGpu || !(error instanceof AnomalySDError && GPU_FAULTS.includes(error.code))) throw error;
-    return new Engine(...(await start('cpu')), `WebGPU cannot be used: ${error.message} The processor is used.`);
+    const note = `WebGPU cannot be used: ${error.message} The processor is used.`;
+    return new Engine(...(await start('cpu')), prepared.note === null ? note : `${note} ${prepared.note}`);
   }
 }
 

@@ -25,6 +25,11 @@ export class CachedFiles implements Store {
     return new MemoryPart(bytes, (blob) => this.#cache.put(address(name), new Response(blob)).catch(() => {}));
   }
 
+  async room(bytes: number): Promise<number> {
+    // There is no trial but to store as much.
+    return bytes;
+  }
+
   async keepOnly(names: ReadonlySet<string>): Promise<void> {
     for (const request of await this.#cache.keys()) {
       const name = new URL(request.url).pathname.slice(1);

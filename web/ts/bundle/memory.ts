@@ -12,6 +12,10 @@ export class Memory implements Store {
     return new MemoryPart(bytes);
   }
 
+  async room(bytes: number): Promise<number> {
+    return bytes;
+  }
+
   async keepOnly(): Promise<void> {}
 }
 

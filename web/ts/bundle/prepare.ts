@@ -26,13 +26,14 @@ export async function prepare(
   const { json, manifest } = await readManifest(bundle, signal);
   const choice = chooseDevice(needs(manifest), await probeGpu(), device);
   if (!choice.fits) throw new AnomalySDError('unsupported', choice.reason ?? 'The model does not fit.');
-  const files =
+  const { files, unkept } =
     'picked' in bundle
-      ? pickShards(manifest, bundle.picked)
+      ? { files: pickShards(manifest, bundle.picked), unkept: null }
       : await fetchShards(manifest.shards, bundle, report, signal);
+  const notes = [note(choice, device), unkept].filter((sentence) => sentence !== null);
   return {
     device: choice.device,
-    note: note(choice, device),
+    note: notes.length > 0 ? notes.join(' ') : null,
     files: files.set(BUNDLE_JSON, json),
     features: typeof features === 'string' ? await fetchBlob(features, MAX_FEATURES_BYTES, signal) : features,
   };
@@ -43,12 +44,18 @@ function note({ device, reason }: Choice, wanted: 'auto' | Device): string | nul
   return wanted === 'cpu' ? 'The processor is used, as asked for.' : `${reason} The processor is used.`;
 }
 
+/** Files, and why they are not kept; `null` where there is nothing to say about that. */
+interface Fetched {
+  files: Map<string, Blob>;
+  unkept: string | null;
+}
+
 async function fetchShards(
   shards: readonly Shard[],
   source: Exclude<BundleSource, { picked: unknown }>,
   report: (report: Report) => void,
   signal: AbortSignal,
-): Promise<Map<string, Blob>> {
+): Promise<Fetched> {
   const lasting = await openStore();
   const kept = new Map<string, Blob>();
   for (const { path, bytes, sha256 } of shards) {
@@ -56,7 +63,7 @@ async function fetchShards(
     if (blob?.size === bytes) kept.set(path, blob);
   }
   const missing = shards.filter(({ path }) => !kept.has(path));
-  const store = await roomFor(missing, shards, lasting);
+  const { store, unkept } = await roomFor(missing, shards, lasting);
 
   const total = sum(shards);
   const there = new Map(missing.map(({ path }) => [path, 0]));
@@ -69,25 +76,31 @@ async function fetchShards(
   report({ stage: 'download', photo: 0, photos: 1, done: before, total });
   const url = (shard: Shard) => shardUrl(source, shard);
   const fetched = await download(missing, { store, url, loaded, signal });
-  return new Map([...kept, ...fetched]);
+  return { files: new Map([...kept, ...fetched]), unkept };
 }
 
 /** The store, if it has room for what is missing once other bundles have made way; memory, if the bundle is small. */
-async function roomFor(missing: readonly Shard[], all: readonly Shard[], store: Store): Promise<Store> {
+async function roomFor(
+  missing: readonly Shard[],
+  all: readonly Shard[],
+  store: Store,
+): Promise<{ store: Store } & Pick<Fetched, 'unkept'>> {
   const bytes = sum(missing);
-  if (!store.lasting || bytes <= (await freeBytes())) return store;
+  if (!store.lasting || (await freeBytes(bytes, store)) >= bytes) return { store, unkept: null };
   await store.keepOnly(new Set(all.map(({ sha256 }) => sha256)));
-  const free = await freeBytes();
-  if (bytes <= free) return store;
-  if (sum(all) <= SMALL_BYTES) return new Memory();
+  const free = await freeBytes(bytes, store);
+  if (free >= bytes) return { store, unkept: null };
   const [needed, left] = [bytes, free].map(megabytes);
-  const message = `The model takes ${needed} of storage, the browser has ${left} left for this page.`;
-  throw new AnomalySDError('unsupported', message);
+  const room = `The model takes ${needed} of storage, the browser has ${left} left for this page`;
+  if (sum(all) > SMALL_BYTES) throw new AnomalySDError('unsupported', `${room}.`);
+  return { store: new Memory(), unkept: `${room}: it is not kept, and the next visit fetches it again.` };
 }
 
-async function freeBytes(): Promise<number> {
+/** How many bytes are free, as far as `bytes` are concerned. Against fingerprinting some browsers tell all pages the same. */
+async function freeBytes(bytes: number, store: Store): Promise<number> {
   const { quota = Infinity, usage = 0 } = await navigator.storage.estimate();
-  return quota - usage;
+  const told = Math.max(0, quota - usage);
+  return told < bytes ? told : store.room(bytes);
 }
 
 function sum(shards: readonly Shard[]): number {

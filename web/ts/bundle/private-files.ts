@@ -20,6 +20,8 @@ interface SyncAccessHandle {
 
 const FOLDER = 'anomalysd';
 const UNFINISHED = '.part';
+/** Where there is too little room, how much there is is found out to this share of what is needed. */
+const ROOM_STEPS = 256;
 
 /** Files in the origin private file system. What is written is there at once, so a download goes on after a reload. */
 export class PrivateFiles implements Store {
@@ -57,6 +59,13 @@ export class PrivateFiles implements Store {
     return part ?? new MemoryPart(bytes);
   }
 
+  async room(bytes: number): Promise<number> {
+    const part = await this.#part(crypto.randomUUID());
+    const room = part?.room(bytes) ?? 0;
+    await part?.leave();
+    return room;
+  }
+
   async keepOnly(names: ReadonlySet<string>): Promise<void> {
     const all: string[] = [];
     for await (const name of this.#folder.keys()) all.push(name);
@@ -68,7 +77,7 @@ export class PrivateFiles implements Store {
   }
 
   /** `null` where another tab is downloading this file. */
-  async #part(name: string): Promise<Part | null> {
+  async #part(name: string): Promise<PrivatePart | null> {
     const unlock = await lock(name);
     if (unlock === null) return null;
     try {
@@ -106,13 +115,41 @@ class PrivatePart implements Part {
   }
 
   append(chunk: Uint8Array<ArrayBuffer>): void {
+    let written = 0;
+    let cause: unknown;
     try {
-      this.#file.write(chunk, { at: this.length });
+      written = this.#file.write(chunk, { at: this.length });
     } catch (thrown) {
+      cause = thrown;
+    }
+    // In private windows Chromium does not throw, it returns a number that makes no sense.
+    if (written !== chunk.length) {
       const message = `The browser's storage is full after ${this.length} bytes of a file.`;
-      throw new AnomalySDError('unsupported', message, { cause: thrown });
+      throw new AnomalySDError('unsupported', message, { cause });
     }
     this.length += chunk.length;
+  }
+
+  /** How large this file, which is empty, can become; `bytes` at most. */
+  room(bytes: number): number {
+    if (this.#fits(bytes)) return bytes;
+    let room = 0;
+    for (let step = bytes / 2; step >= bytes / ROOM_STEPS; step /= 2) {
+      if (this.#fits(Math.floor(room + step))) room += step;
+    }
+    return Math.floor(room);
+  }
+
+  #fits(bytes: number): boolean {
+    try {
+      this.#file.truncate(bytes);
+      // In private windows Chromium does not throw, it leaves the file as it was.
+      return this.#file.getSize() === bytes;
+    } catch {
+      return false;
+    } finally {
+      this.#file.truncate(0);
+    }
   }
 
   clear(): void {

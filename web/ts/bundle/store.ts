@@ -13,6 +13,8 @@ export interface Store {
   get(name: string): Promise<Blob | undefined>;
   /** Opens what is there of an unfinished file of at most `bytes`. */
   part(name: string, bytes: number): Promise<Part>;
+  /** How many of so many bytes there is room for, as far as a trial can tell. */
+  room(bytes: number): Promise<number>;
   /** Removes all files but these. */
   keepOnly(names: ReadonlySet<string>): Promise<void>;
 }
