@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod cache;
+mod evaluations;
 mod jobs;
 mod serve;
 mod support;

@@ -5,6 +5,7 @@ use std::process::{Command, Output};
 
 use anomalysd_dataset::synth::{DefectKind, Family, Product};
 use anomalysd_imaging::{DecodeLimits, Photo, decode, encode_png};
+use serde_json::Value;
 
 /// A finished run.
 pub struct Run {
@@ -108,4 +109,24 @@ pub fn place() -> tempfile::TempDir {
         &defective.unwrap().0,
     );
     place
+}
+
+/// What the command printed, as JSON.
+pub fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+/// The files under a folder that have an ending, sorted.
+pub fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path, ending));
+        } else if path.to_string_lossy().ends_with(ending) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
 }
