@@ -3,11 +3,13 @@
 //! Software Vulkan (lavapipe) counts as a GPU. Without any adapter the tests say so and end, unless
 //! `ANOMALYSD_REQUIRE_GPU` is set: then they fail.
 
+use anomalysd_diffusion::checkpoint::open_single_file;
+use anomalysd_diffusion::model::{InpaintModel, embedded_bytes};
 use anomalysd_diffusion::unet::{ReferenceOptions, UNet2DConditionConfig, UNet2DConditionModel};
 use anomalysd_diffusion::vae::{
     AutoencoderKl, AutoencoderKlConfig, AutoencoderTiny, AutoencoderTinyConfig, Vae,
 };
-use anomalysd_diffusion::weights::Loader;
+use anomalysd_diffusion::weights::{HalfStorage, Init, Loader, SafetensorsSource};
 use anomalysd_tests::golden::{Case, compare, values};
 use burn::tensor::Device;
 
@@ -97,6 +99,70 @@ fn kl(name: &str, pixel_unshuffle: usize, device: &Device) -> Vae {
     let weights = case.weights();
     let vae = AutoencoderKl::load(&config, &Loader::new(&weights, device).prefix("vae")).unwrap();
     Vae::kl(vae, pixel_unshuffle).unwrap()
+}
+
+/// What each network of `mini` makes of drawn numbers, its f16 weights held as `storage` says.
+fn mini_outputs(device: &Device, storage: HalfStorage) -> Vec<(String, Vec<f32>)> {
+    let bytes = embedded_bytes().expect("the tests are built with mini");
+    let source = SafetensorsSource::new("mini", bytes).unwrap();
+    let parts = open_single_file("mini", source).unwrap();
+    let model = InpaintModel::assemble_holding(&parts, device, storage).unwrap();
+    let context = model.encode_text(&["a photo of a metal nut"]).unwrap();
+    let random = Loader::random(5, device);
+    let drawn = |name, shape| random.tensor(name, shape, Init::Normal(1.0)).unwrap();
+    let photo = random
+        .tensor("photo", [1, 3, 64, 48], Init::Uniform(0.5))
+        .unwrap();
+    let latents = model.vae.enc_signed(photo).unwrap();
+    let channels = model.unet.config().in_channels;
+    let prediction = model
+        .unet
+        .forward(
+            drawn("sample", [1, channels, 8, 8]),
+            &[500.0],
+            context.clone(),
+            None,
+        )
+        .unwrap();
+    vec![
+        ("text context".into(), values(&context)),
+        ("latents".into(), values(&latents)),
+        ("prediction".into(), values(&prediction)),
+        (
+            "fingerprint".into(),
+            model.fingerprint.bytes().map(f32::from).collect(),
+        ),
+    ]
+}
+
+#[test]
+fn weights_that_travel_as_f16_compute_the_same() {
+    let expected = mini_outputs(&Device::flex(), HalfStorage::Widened);
+    for storage in [HalfStorage::Kept, HalfStorage::WidenedOnDevice] {
+        // The same numbers in the same arithmetic.
+        assert_eq!(
+            mini_outputs(&Device::flex(), storage),
+            expected,
+            "{storage:?}"
+        );
+    }
+    let Some(gpu) = gpu() else { return };
+    let mut storages = vec![HalfStorage::WidenedOnDevice];
+    if HalfStorage::on_gpu(&gpu) == HalfStorage::Kept {
+        storages.push(HalfStorage::Kept);
+    }
+    println!("on the GPU: {storages:?}");
+    for storage in storages {
+        let got = mini_outputs(&gpu, storage);
+        for ((name, got), (_, expected)) in got.iter().zip(&expected) {
+            compare(
+                &format!("{storage:?}: {name}"),
+                got,
+                expected,
+                BACKEND_TOLERANCE,
+            );
+        }
+    }
 }
 
 #[test]

@@ -18,7 +18,7 @@ use crate::scheduler::Ddim;
 use crate::unet::UNet2DConditionModel;
 use crate::vae::{AutoencoderKl, AutoencoderTiny, Vae, VaeNetwork};
 use crate::weights::{
-    HostTensor, Loader, NamedTensor, SafetensorsSource, TensorSource, save_state,
+    HalfStorage, HostTensor, Loader, NamedTensor, SafetensorsSource, TensorSource, save_state,
 };
 use crate::{DiffusionError, Result};
 use config::VaeConfig;
@@ -52,21 +52,42 @@ impl InpaintModel {
     /// Configurations that are not implemented or do not fit each other; missing, extra,
     /// misshapen or damaged tensors; whatever the source of the tensors reports.
     pub fn assemble(parts: &ModelParts, device: &Device) -> Result<Self> {
+        Self::assemble_holding(parts, device, HalfStorage::Widened)
+    }
+
+    /// The same with weights that are stored as f16 held as `storage` says.
+    ///
+    /// # Errors
+    /// As [`Self::assemble`].
+    pub fn assemble_holding(
+        parts: &ModelParts,
+        device: &Device,
+        storage: HalfStorage,
+    ) -> Result<Self> {
         let networks = check_parts(parts)?;
         let mut digests = BTreeMap::new();
-        let unet = component(parts, UNET, device, &mut digests, |loader| {
+        let device_and_storage = (device, storage);
+        let unet = component(parts, UNET, device_and_storage, &mut digests, |loader| {
             UNet2DConditionModel::load(&networks.unet, loader)
         })?;
         let unshuffle = parts.config.pixel_unshuffle;
-        let vae = component(parts, VAE, device, &mut digests, |loader| {
-            match &networks.vae {
+        let vae = component(
+            parts,
+            VAE,
+            device_and_storage,
+            &mut digests,
+            |loader| match &networks.vae {
                 VaeConfig::Kl(config) => Vae::kl(AutoencoderKl::load(config, loader)?, unshuffle),
                 VaeConfig::Tiny(config) => Ok(Vae::tiny(AutoencoderTiny::load(config, loader)?)),
-            }
-        })?;
-        let text = component(parts, TEXT_ENCODER, device, &mut digests, |loader| {
-            ClipTextModel::load(&networks.text, loader)
-        })?;
+            },
+        )?;
+        let text = component(
+            parts,
+            TEXT_ENCODER,
+            device_and_storage,
+            &mut digests,
+            |loader| ClipTextModel::load(&networks.text, loader),
+        )?;
         Ok(Self {
             unet,
             vae,
@@ -193,7 +214,7 @@ pub(crate) fn check_parts(parts: &ModelParts) -> Result<Networks> {
 fn component<T>(
     parts: &ModelParts,
     name: &'static str,
-    device: &Device,
+    (device, storage): (&Device, HalfStorage),
     digests: &mut BTreeMap<&str, crate::checkpoint::Digests>,
     load: impl FnOnce(&Loader) -> Result<T>,
 ) -> Result<T> {
@@ -202,7 +223,7 @@ fn component<T>(
         name,
         source: &digested,
     };
-    let loader = Loader::new(&source, device);
+    let loader = Loader::new(&source, device).holding(storage);
     let network = load(&loader.prefix(name))?;
     let unused = loader.unused();
     if let Some(first) = unused.first() {
@@ -247,6 +268,10 @@ impl TensorSource for Named<'_> {
 
     fn read(&self, name: &str) -> Result<HostTensor> {
         self.source.read(self.inner(name))
+    }
+
+    fn read_half(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        self.source.read_half(self.inner(name))
     }
 }
 

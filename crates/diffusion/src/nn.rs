@@ -3,6 +3,7 @@
 mod activation;
 mod attention;
 mod conv;
+mod dispatch;
 mod linear;
 mod norm;
 mod resample;
@@ -11,6 +12,7 @@ mod resnet;
 pub use activation::{Activation, gelu_exact, quick_gelu};
 pub use attention::{KeyBias, attend};
 pub use conv::{Conv2d, Conv2dConfig};
+pub use dispatch::MAX_DISPATCH_FLOP;
 pub use linear::{Embedding, Linear};
 pub use norm::{GroupNorm, LayerNorm};
 pub use resample::{pixel_shuffle, pixel_unshuffle, upsample_nearest_2x};

@@ -4,6 +4,7 @@
 //! a [`TensorSource`] or, for a model to be trained from scratch, draws them; so every module has
 //! one constructor. [`save_state`] lists a module's tensors under the same names.
 
+mod half_storage;
 mod safetensors;
 mod state;
 
@@ -14,6 +15,8 @@ use std::rc::Rc;
 use burn::module::{Param, ParamId};
 use burn::tensor::{Device, Tensor, TensorData};
 
+pub use self::half_storage::HalfStorage;
+use self::half_storage::Halves;
 pub use self::safetensors::{ReadAt, SafetensorsSource};
 pub use self::state::{NamedTensor, load_state, save_state};
 use crate::{DiffusionError, Result, noise};
@@ -38,6 +41,15 @@ pub trait TensorSource {
     /// # Errors
     /// Where there is no such tensor or its bytes cannot be read.
     fn read(&self, name: &str) -> Result<HostTensor>;
+    /// The stored bytes of a tensor, little-endian, where it is stored as f16: so that whoever can
+    /// use them as they are need not widen them first. `None` where it is stored otherwise, or only
+    /// [`Self::read`] knows it.
+    ///
+    /// # Errors
+    /// Where its bytes cannot be read.
+    fn read_half(&self, _name: &str) -> Result<Option<Vec<u8>>> {
+        Ok(None)
+    }
     /// Number format that a tensor is stored in, where the source knows one.
     fn stored_as(&self, _name: &str) -> Option<::safetensors::Dtype> {
         None
@@ -95,6 +107,7 @@ pub struct Loader<'a> {
     origin: Origin<'a>,
     path: String,
     device: Device,
+    halves: Halves,
     used: Rc<RefCell<BTreeSet<String>>>,
 }
 
@@ -114,8 +127,16 @@ impl<'a> Loader<'a> {
             origin,
             path: String::new(),
             device: device.clone(),
+            halves: Halves::default(),
             used: Rc::default(),
         }
+    }
+
+    /// The same loader, which holds weights that are stored as f16 as `storage` says.
+    #[must_use]
+    pub fn holding(mut self, storage: HalfStorage) -> Self {
+        self.halves = Halves::new(storage);
+        self
     }
 
     /// The same loader one level deeper: `prefix("down_blocks").prefix(0)`.
@@ -169,7 +190,8 @@ impl<'a> Loader<'a> {
         ))
     }
 
-    /// A parameter of exactly this shape, as [`Self::tensor`]. Its id is a hash of its full name,
+    /// A parameter of exactly this shape, as [`Self::tensor`], but for weights of two and more
+    /// dimensions that are stored as f16: these are held as [`Self::holding`] says. Its id is a hash of its full name,
     /// so that an optimiser's saved state finds it again in the next run.
     ///
     /// # Errors
@@ -180,9 +202,56 @@ impl<'a> Loader<'a> {
         shape: [usize; D],
         init: Init,
     ) -> Result<Param<Tensor<D>>> {
-        let mut param = Param::from_tensor(self.tensor(name, shape, init)?);
+        let tensor = match self.stored_halves(name, &shape)? {
+            Some(bytes) => self.halves.upload(bytes, shape, &self.device),
+            None => self.tensor(name, shape, init)?,
+        };
+        Ok(self.named(name, tensor))
+    }
+
+    /// The rows of a table of exactly this shape: its parameter, and what is beyond the largest
+    /// tensor that every device takes. Only tables that are widened on the device are cut.
+    ///
+    /// # Errors
+    /// As [`Self::tensor`].
+    pub fn table(
+        &self,
+        name: &str,
+        shape: [usize; 2],
+        init: Init,
+    ) -> Result<(Param<Tensor<2>>, Vec<Tensor<2>>)> {
+        let Some(bytes) = self.stored_halves(name, &shape)? else {
+            return Ok((self.param(name, shape, init)?, Vec::new()));
+        };
+        let mut parts = self.halves.upload_rows(bytes, shape, &self.device);
+        let rest = parts.split_off(1);
+        // The split left the first part; a table has at least one.
+        let first = parts.swap_remove(0);
+        Ok((self.named(name, first), rest))
+    }
+
+    fn named<const D: usize>(&self, name: &str, tensor: Tensor<D>) -> Param<Tensor<D>> {
+        let mut param = Param::from_tensor(tensor);
         param.id = ParamId::from(noise::stream_of(&self.name(name)));
-        Ok(param)
+        param
+    }
+
+    /// The bytes of a weight that the device takes as f16; `None` for all others.
+    fn stored_halves(&self, name: &str, shape: &[usize]) -> Result<Option<Vec<u8>>> {
+        let Origin::Source(source) = &self.origin else {
+            return Ok(None);
+        };
+        if self.halves.storage() == HalfStorage::Widened || shape.len() < 2 {
+            return Ok(None);
+        }
+        let name = self.name(name);
+        check_shape(*source, &name, shape)?;
+        let Some(bytes) = source.read_half(&name)? else {
+            return Ok(None);
+        };
+        half_storage::check_finite(&name, &bytes)?;
+        self.used.borrow_mut().insert(name);
+        Ok(Some(bytes))
     }
 
     /// Names below this prefix that nothing asked for: tensors of another architecture.
@@ -205,7 +274,7 @@ impl<'a> Loader<'a> {
     }
 }
 
-fn read_checked(source: &dyn TensorSource, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+fn check_shape(source: &dyn TensorSource, name: &str, shape: &[usize]) -> Result<()> {
     let found = source
         .shape(name)
         .ok_or_else(|| DiffusionError::MissingTensor {
@@ -219,6 +288,11 @@ fn read_checked(source: &dyn TensorSource, name: &str, shape: &[usize]) -> Resul
             got: found,
         });
     }
+    Ok(())
+}
+
+fn read_checked(source: &dyn TensorSource, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+    check_shape(source, name, shape)?;
     let values = source.read(name)?.values;
     match values.iter().position(|value| !value.is_finite()) {
         None => Ok(values),

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::canonical::Canonical;
 use super::files::{self, Files, missing};
 use super::fingerprint::hex;
-use super::manifest::{Manifest, Part, Shard};
+use super::manifest::{Manifest, Part, Shard, StoredTensor};
 use super::parts::ModelParts;
 use crate::weights::{HostTensor, TensorSource};
 use crate::{DiffusionError, Result};
@@ -134,6 +134,32 @@ struct Component {
     prefix: String,
 }
 
+impl Component {
+    fn tensor(&self, name: &str) -> Result<&StoredTensor> {
+        let full = format!("{}{name}", self.prefix);
+        let tensor = self.shards.manifest.tensors.get(&full);
+        tensor.ok_or(DiffusionError::MissingTensor {
+            name: full,
+            expected: Vec::new(),
+        })
+    }
+
+    /// The bytes of a tensor, part by part.
+    fn each_part(&self, tensor: &StoredTensor, mut take: impl FnMut(Vec<u8>)) -> Result<()> {
+        let row_bytes = tensor.row_bytes().unwrap_or(0);
+        for Part {
+            shard,
+            offset,
+            rows,
+        } in &tensor.parts
+        {
+            let length = (row_bytes * *rows as u64) as usize;
+            take(self.shards.range(*shard, *offset, length)?);
+        }
+        Ok(())
+    }
+}
+
 impl TensorSource for Component {
     fn names(&self) -> Vec<String> {
         let names = self.shards.manifest.tensors.keys();
@@ -152,29 +178,30 @@ impl TensorSource for Component {
     }
 
     fn read(&self, name: &str) -> Result<HostTensor> {
-        let full = format!("{}{name}", self.prefix);
-        let tensor = self.shards.manifest.tensors.get(&full);
-        let tensor = tensor.ok_or(DiffusionError::MissingTensor {
-            name: full,
-            expected: Vec::new(),
-        })?;
-        let row_bytes = tensor.row_bytes().unwrap_or(0);
+        let tensor = self.tensor(name)?;
         let mut values = Vec::new();
-        for Part {
-            shard,
-            offset,
-            rows,
-        } in &tensor.parts
-        {
-            let bytes = self
-                .shards
-                .range(*shard, *offset, (row_bytes * *rows as u64) as usize)?;
-            append(tensor.dtype, &bytes, &mut values);
-        }
+        self.each_part(tensor, |bytes| append(tensor.dtype, &bytes, &mut values))?;
         Ok(HostTensor {
             shape: tensor.shape.clone(),
             values,
         })
+    }
+
+    fn read_half(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        let tensor = self.tensor(name)?;
+        if tensor.dtype != Dtype::F16 {
+            return Ok(None);
+        }
+        let mut whole = Vec::new();
+        self.each_part(tensor, |bytes| {
+            // Mostly there is one, which is taken as it is.
+            if whole.is_empty() {
+                whole = bytes;
+            } else {
+                whole.extend(bytes);
+            }
+        })?;
+        Ok(Some(whole))
     }
 
     fn stored_as(&self, name: &str) -> Option<Dtype> {

@@ -55,6 +55,13 @@ impl TensorSource for Canonical {
         Ok(tensor)
     }
 
+    fn read_half(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        match self.names.get(name) {
+            Some(stored) => self.source.read_half(stored),
+            None => Ok(None),
+        }
+    }
+
     fn stored_as(&self, name: &str) -> Option<Dtype> {
         self.source.stored_as(self.names.get(name)?)
     }

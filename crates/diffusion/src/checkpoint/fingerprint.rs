@@ -30,6 +30,11 @@ impl<'a> Digested<'a> {
         }
     }
 
+    fn saw(&self, name: &str, shape: Vec<usize>, hash: Sha256) {
+        let digest = (shape, hash.finalize().into());
+        self.seen.borrow_mut().insert(name.to_owned(), digest);
+    }
+
     /// Hashes of all tensors; those that were not read yet are read now, one at a time.
     pub(crate) fn finish(self) -> Result<Digests> {
         for name in self.source.names() {
@@ -60,9 +65,16 @@ impl TensorSource for Digested<'_> {
                 .collect();
             hash.update(&halves);
         }
-        let digest = (tensor.shape.clone(), hash.finalize().into());
-        self.seen.borrow_mut().insert(name.to_owned(), digest);
+        self.saw(name, tensor.shape.clone(), hash);
         Ok(tensor)
+    }
+
+    fn read_half(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        let bytes = self.source.read_half(name)?;
+        if let (Some(bytes), Some(shape)) = (&bytes, self.source.shape(name)) {
+            self.saw(name, shape, Sha256::new_with_prefix(bytes));
+        }
+        Ok(bytes)
     }
 }
 

@@ -2,7 +2,8 @@
 
 use burn::tensor::{Tensor, activation};
 
-use super::norm::{as_f32, back_to};
+use super::dispatch::{MAX_DISPATCH_FLOP, most_units};
+use super::norm::{as_f32, in_type};
 
 /// Largest score matrix that is held at once, in values. Queries are cut into pieces beyond it, so
 /// that self-attention over 4,096 tokens needs tens of MiB instead of half a GiB.
@@ -35,7 +36,11 @@ pub fn attend(
     let query = split_heads(query, heads) * scale;
     let key = split_heads(key, heads).swap_dims(2, 3); // [B, heads, d, keys]
     let value = split_heads(value, heads);
-    let piece = (MAX_SCORES / (batch * heads * keys).max(1)).clamp(1, queries.max(1));
+    // Either of the two products: scores, and what they weigh.
+    let query_flop = 2 * (batch * keys * inner) as u64;
+    let piece = (MAX_SCORES / (batch * heads * keys).max(1))
+        .min(most_units(query_flop, MAX_DISPATCH_FLOP))
+        .clamp(1, queries.max(1));
     let output = if piece >= queries {
         attend_heads(query, key, value, bias)
     } else {
@@ -61,7 +66,7 @@ fn attend_heads(
         None => scores,
         Some(bias) => biased(scores, bias),
     };
-    back_to(activation::softmax(scores, 3), dtype).matmul(value)
+    in_type(activation::softmax(scores, 3), dtype).matmul(value)
 }
 
 /// Adds the bias to the last columns, through a row that is 1 there and 0 elsewhere.

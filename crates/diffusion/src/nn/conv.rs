@@ -4,6 +4,8 @@ use burn::module::{Module, Param};
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor};
 
+use super::dispatch::{MAX_DISPATCH_FLOP, convolution_pieces};
+use super::norm::in_type;
 use crate::Result;
 use crate::weights::{Init, Loader};
 
@@ -115,12 +117,76 @@ impl Conv2d {
     /// # Shapes
     /// `[batch, in, height, width]` to `[batch, out, height', width']`.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+        self.forward_within(input, MAX_DISPATCH_FLOP)
+    }
+
+    /// The same in dispatches of at most `limit` floating-point operations.
+    fn forward_within(&self, input: Tensor<4>, limit: u64) -> Tensor<4> {
+        let [batch, inputs, height, width] = input.dims();
+        let [outputs, _, kernel, _] = self.weight.dims();
+        let side = |side: usize| {
+            (side + self.padding.0 + self.padding.1).saturating_sub(kernel) / self.stride + 1
+        };
+        let channel_flop = 2 * (inputs * kernel * kernel * side(height) * side(width)) as u64;
+        let pieces = convolution_pieces(batch, outputs, channel_flop, limit);
+        let weight = in_type(self.weight.val(), input.dtype());
+        let bias = self.bias.as_ref().map(Param::val);
+        if pieces.len() == 1 {
+            return self.convolve(input, weight, bias);
+        }
+        // Pieces of one run of photos follow each other.
+        let mut whole: Vec<Tensor<4>> = Vec::new();
+        let mut channels_of_run: Vec<Tensor<4>> = Vec::new();
+        for (photos, channels) in pieces {
+            let last = channels.end == outputs;
+            let part = self.convolve(
+                input.clone().narrow(0, photos.start, photos.len()),
+                weight.clone().narrow(0, channels.start, channels.len()),
+                bias.clone()
+                    .map(|bias| bias.narrow(0, channels.start, channels.len())),
+            );
+            channels_of_run.push(part);
+            if last {
+                whole.push(Tensor::cat(std::mem::take(&mut channels_of_run), 1));
+            }
+        }
+        Tensor::cat(whole, 0)
+    }
+
+    fn convolve(&self, input: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
         let options = ConvOptions::new_with_padding([self.stride; 2], [self.padding; 2], [1, 1], 1);
-        burn::tensor::module::conv2d(
-            input,
-            self.weight.val(),
-            self.bias.as_ref().map(Param::val),
-            options,
-        )
+        burn::tensor::module::conv2d(input, weight, bias, options)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_convolution_in_pieces_is_the_same_convolution() {
+        let device = Device::flex();
+        let config = Conv2dConfig::same3(5, 7).strided(2, (0, 1));
+        let convolution = Conv2d::init(config, 1, &device).unwrap();
+        let random = Loader::random(2, &device);
+        let input: Tensor<4> = random
+            .tensor("input", [3, 5, 9, 8], Init::Normal(1.0))
+            .unwrap();
+        let values = |limit| {
+            let output = convolution.forward_within(input.clone(), limit);
+            (
+                output.dims(),
+                output.into_data().try_to_vec::<f32>().unwrap(),
+            )
+        };
+        let whole = values(u64::MAX);
+        // One output channel of one photo: 2·5·9·4·4.
+        for limit in [1, 3 * 1440, 7 * 1440, 2 * 7 * 1440] {
+            let (dims, pieces) = values(limit);
+            assert_eq!(dims, whole.0);
+            for (piece, whole) in pieces.iter().zip(&whole.1) {
+                assert!((piece - whole).abs() <= 1e-6, "{piece} {whole} at {limit}");
+            }
+        }
     }
 }

@@ -59,7 +59,7 @@ impl GroupNorm {
             .reshape([batch, channels, height, width]);
         let weight = as_f32(self.weight.val()).reshape([1, channels, 1, 1]);
         let bias = as_f32(self.bias.val()).reshape([1, channels, 1, 1]);
-        back_to(normed * weight + bias, dtype)
+        in_type(normed * weight + bias, dtype)
     }
 }
 
@@ -98,17 +98,17 @@ impl LayerNorm {
         let normed = centred * (variance + self.eps).sqrt().recip();
         let weight = as_f32(self.weight.val()).unsqueeze::<D>();
         let bias = as_f32(self.bias.val()).unsqueeze::<D>();
-        back_to(normed * weight + bias, dtype)
+        in_type(normed * weight + bias, dtype)
     }
 }
 
 /// The tensor in f32, itself where it already is.
 pub(crate) fn as_f32<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
-    back_to(tensor, DType::F32)
+    in_type(tensor, DType::F32)
 }
 
 /// The tensor in `dtype`, itself where it already is.
-pub(crate) fn back_to<const D: usize>(tensor: Tensor<D>, dtype: DType) -> Tensor<D> {
+pub(crate) fn in_type<const D: usize>(tensor: Tensor<D>, dtype: DType) -> Tensor<D> {
     if tensor.dtype() == dtype {
         tensor
     } else {

@@ -139,6 +139,13 @@ impl TensorSource for SafetensorsSource {
             values,
         })
     }
+
+    fn read_half(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        match self.dtype(name) {
+            Some(Dtype::F16) => self.raw(name).map(Some),
+            _ => Ok(None),
+        }
+    }
 }
 
 fn read_header(bytes: &dyn ReadAt) -> std::result::Result<(Metadata, u64), String> {

@@ -1,0 +1,215 @@
+//! Weights that are stored as f16, on devices that have f16 and on those that do not.
+//!
+//! A bundle stores f16. Widened on the host, a model takes twice the memory on its way to the
+//! device, and twice on the device. Where a device has f16 the weights stay as they are and each
+//! layer widens its own while it computes, so that arithmetic is f32 everywhere. Without f16 (a
+//! browser whose adapter lacks `shader-f16` has no such type at all) they travel as they are, two to
+//! a word, and are widened there.
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use half::f16;
+
+use crate::{DiffusionError, Result};
+
+/// Bytes of the largest tensor that every device takes: the smallest storage binding that WebGPU
+/// promises.
+const MAX_BINDING_BYTES: usize = 128 << 20;
+
+/// How weights that are stored as f16 are held. Their values are the same in all three.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum HalfStorage {
+    /// f32, widened on the host.
+    #[default]
+    Widened,
+    /// f16; layers widen them while they compute.
+    Kept,
+    /// f32, widened on the device.
+    WidenedOnDevice,
+}
+
+impl HalfStorage {
+    /// What suits a graphics processor: f16 where it has it.
+    pub fn on_gpu(device: &Device) -> Self {
+        if device.supports_dtype(DType::F16) {
+            Self::Kept
+        } else {
+            Self::WidenedOnDevice
+        }
+    }
+}
+
+/// Brings f16 to a device.
+#[derive(Clone, Default)]
+pub(super) struct Halves {
+    storage: HalfStorage,
+    /// The value of each of the 65,536 bit patterns.
+    values: Rc<OnceCell<Tensor<1>>>,
+}
+
+impl Halves {
+    pub(super) fn new(storage: HalfStorage) -> Self {
+        Self {
+            storage,
+            values: Rc::default(),
+        }
+    }
+
+    pub(super) fn storage(&self) -> HalfStorage {
+        self.storage
+    }
+
+    /// A tensor from the bytes of its f16 values.
+    pub(super) fn upload<const D: usize>(
+        &self,
+        bytes: Vec<u8>,
+        shape: [usize; D],
+        device: &Device,
+    ) -> Tensor<D> {
+        match self.storage {
+            HalfStorage::Kept => {
+                let data = TensorData::from_bytes_vec(bytes, shape, DType::F16);
+                Tensor::from_data(data, (device, DType::F16))
+            }
+            HalfStorage::Widened | HalfStorage::WidenedOnDevice => {
+                self.widen(&bytes, device).reshape(shape)
+            }
+        }
+    }
+
+    /// A table by rows, in as many tensors as it takes to keep each within every device's limit.
+    pub(super) fn upload_rows(
+        &self,
+        bytes: Vec<u8>,
+        [count, width]: [usize; 2],
+        device: &Device,
+    ) -> Vec<Tensor<2>> {
+        let rows = rows_within(width, MAX_BINDING_BYTES);
+        if self.storage == HalfStorage::Kept || rows >= count {
+            return vec![self.upload(bytes, [count, width], device)];
+        }
+        bytes
+            .chunks(rows * width * size_of::<f16>())
+            .map(|part| {
+                let count = part.len() / (width * size_of::<f16>());
+                self.widen(part, device).reshape([count, width])
+            })
+            .collect()
+    }
+
+    /// f32 on the device from bytes of f16: each bit pattern is looked up, which is exact, and needs
+    /// no type that the device lacks.
+    fn widen(&self, bytes: &[u8], device: &Device) -> Tensor<1> {
+        let count = bytes.len() / size_of::<f16>();
+        let words: Vec<i32> = bytes
+            .chunks(4)
+            .map(|word| {
+                let mut whole = [0; 4];
+                whole[..word.len()].copy_from_slice(word);
+                i32::from_le_bytes(whole)
+            })
+            .collect();
+        let pairs = words.len();
+        let words: Tensor<1, Int> =
+            Tensor::from_data(TensorData::new(words, [pairs]), (device, DType::I32));
+        let values = self.values.get_or_init(|| {
+            let values: Vec<f32> = (0..=u16::MAX)
+                .map(|bits| {
+                    // Weights are finite; what is looked up never is one of these.
+                    let value = f16::from_bits(bits).to_f32();
+                    if value.is_finite() { value } else { 0.0 }
+                })
+                .collect();
+            let count = values.len();
+            Tensor::from_data(TensorData::new(values, [count]), device)
+        });
+        let low = words.clone().bitwise_and_scalar(0xFFFF);
+        // The shift keeps the sign: the mask takes it off.
+        let high = words
+            .bitwise_right_shift_scalar(16)
+            .bitwise_and_scalar(0xFFFF);
+        let halves = [low, high].map(|bits| values.clone().select(0, bits));
+        let pairs: Tensor<2> = Tensor::stack(halves.to_vec(), 1);
+        pairs.flatten(0, 1).narrow(0, 0, count)
+    }
+}
+
+/// Rows of f32 within so many bytes; 1 at least.
+fn rows_within(width: usize, bytes: usize) -> usize {
+    (bytes / (width.max(1) * size_of::<f32>())).max(1)
+}
+
+/// Refuses NaN and infinities, as the loader does for all other formats.
+pub(super) fn check_finite(name: &str, bytes: &[u8]) -> Result<()> {
+    let values = bytes
+        .chunks_exact(2)
+        .map(|pair| f16::from_le_bytes([pair[0], pair[1]]));
+    match values.enumerate().find(|(_, value)| !value.is_finite()) {
+        None => Ok(()),
+        Some((index, value)) => Err(DiffusionError::NotFinite {
+            name: name.to_owned(),
+            index,
+            value: value.to_f32(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every finite f16, an odd number of them.
+    fn all() -> Vec<f16> {
+        (0..=u16::MAX)
+            .map(f16::from_bits)
+            .filter(|value| value.is_finite())
+            .skip(1)
+            .collect()
+    }
+
+    fn bytes(values: &[f16]) -> Vec<u8> {
+        values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect()
+    }
+
+    #[test]
+    fn every_f16_is_the_same_number_on_the_device() {
+        let device = Device::flex();
+        let values = all();
+        assert_eq!(values.len() % 2, 1);
+        for storage in [HalfStorage::Kept, HalfStorage::WidenedOnDevice] {
+            let tensor: Tensor<1> =
+                Halves::new(storage).upload(bytes(&values), [values.len()], &device);
+            let got = tensor.cast(DType::F32).into_data().try_to_vec::<f32>();
+            let wanted: Vec<f32> = values.iter().map(|value| value.to_f32()).collect();
+            assert_eq!(got.unwrap(), wanted, "{storage:?}");
+        }
+    }
+
+    #[test]
+    fn a_table_beyond_the_limit_is_cut_by_rows() {
+        assert_eq!(rows_within(768, MAX_BINDING_BYTES), 43_690);
+        assert_eq!(rows_within(1 << 40, 1), 1);
+        // The table of Stable Diffusion's text encoder, 152 MB as f32.
+        let shape = [49_408, 768];
+        let table = vec![0u8; shape[0] * shape[1] * 2];
+        let device = Device::flex();
+        let parts = Halves::new(HalfStorage::WidenedOnDevice).upload_rows(table, shape, &device);
+        let rows: Vec<usize> = parts.iter().map(|part| part.dims()[0]).collect();
+        assert_eq!(rows, [43_690, 49_408 - 43_690]);
+    }
+
+    #[test]
+    fn nan_and_infinity_are_refused_by_place() {
+        for bad in [f16::NAN, f16::INFINITY, f16::NEG_INFINITY] {
+            let values = bytes(&[f16::ONE, bad]);
+            let error = check_finite("a.weight", &values).unwrap_err();
+            assert!(matches!(error, DiffusionError::NotFinite { index: 1, .. }));
+        }
+        check_finite("a.weight", &bytes(&all())).unwrap();
+    }
+}
