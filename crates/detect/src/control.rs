@@ -1,10 +1,11 @@
-//! What a caller may watch and stop: progress, cancellation, a clock.
+//! What a caller may watch, stop and resume: progress, cancellation, a clock, painted passes.
 //!
 //! The library has no clock and no global state of its own; whoever calls it brings them.
 
 use std::future::Future;
 use std::pin::Pin;
 
+use anomalysd_imaging::Photo;
 use serde::Serialize;
 
 use crate::DetectError;
@@ -58,6 +59,30 @@ pub struct Control<'a> {
     /// Awaited at every step, between the report and the question whether to stop: a caller with an
     /// event loop lets it turn here.
     pub pause: &'a dyn Fn() -> Pause,
+    /// Where the detection of one photo keeps the passes that are painted; a fit and a batch keep none.
+    pub painted: &'a dyn PaintedPasses,
+}
+
+/// Keeps painted passes while a photo is judged, so that a detection whose device was lost resumes
+/// at the pass where it stopped. A store belongs to one photo and one class.
+pub trait PaintedPasses {
+    /// What an earlier attempt painted under this key: `dec(ẑ)`, unpadded.
+    fn get(&self, key: &str) -> Option<Photo>;
+
+    /// Keeps what was painted.
+    fn put(&self, key: &str, painted: &Photo);
+}
+
+/// Keeps nothing: a detection that fails starts anew.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct KeepNone;
+
+impl PaintedPasses for KeepNone {
+    fn get(&self, _: &str) -> Option<Photo> {
+        None
+    }
+
+    fn put(&self, _: &str, _: &Photo) {}
 }
 
 /// A wait that the caller chooses.
@@ -70,13 +95,14 @@ impl std::fmt::Debug for Control<'_> {
 }
 
 impl Default for Control<'_> {
-    /// Reports nothing, never stops, measures nothing, waits for nothing.
+    /// Reports nothing, never stops, measures nothing, waits for nothing, keeps nothing.
     fn default() -> Self {
         Self {
             progress: &|_| {},
             cancelled: &|| false,
             now_ms: &|| 0.0,
             pause: &no_pause,
+            painted: &KeepNone,
         }
     }
 }

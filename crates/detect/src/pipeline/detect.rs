@@ -110,7 +110,8 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
 
     /// Judges a photo against a class that was made ready.
     ///
-    /// What belongs to the class is in the timings of the photo that first needs it.
+    /// What belongs to the class is in the timings of the photo that first needs it. Passes that
+    /// [`Control::painted`] holds are not painted again.
     ///
     /// # Errors
     /// The networks' own; descriptors of another length than this feature network's; a stop by the
@@ -121,7 +122,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         photo: &Photo,
         control: &Control<'_>,
     ) -> Result<Detection, DetectError> {
-        let meter = Meter::new(control, 0, 1);
+        let meter = Meter::new(control, 0, 1).resuming();
         self.detect_with(class, photo, &meter).await
     }
 

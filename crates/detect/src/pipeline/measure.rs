@@ -1,6 +1,7 @@
 //! Painting the passes of a photo and measuring how far each repair is from it.
 
 use anomalysd_imaging::{Map, Mask, Photo, resize_bilinear_map};
+use sha2::{Digest, Sha256};
 
 use super::Detector;
 use super::subject::Subject;
@@ -14,6 +15,7 @@ use crate::prototypes::{Descriptors, PrototypeMaps, Prototypes};
 use crate::repaint::{
     Contexts, Latents, PaintRequest, Prompt, Repair, Ticked, blend_weights, colour_drift, composite,
 };
+use crate::report::hex;
 use crate::score::{merge_cores, pass_distance};
 
 /// One pass, painted and measured.
@@ -262,7 +264,23 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
                 best_reference: best_reference.filter(|index| *index < self.references(usize::MAX)),
                 memory_mib,
             };
-            let painted = repair.paint(scene, class, &request, &tick).await?;
+            let painted = match painted_before(&request, meter) {
+                Some(painted) => {
+                    // What painting would have ticked: encode, steps, decode.
+                    let steps = repair.steps(request.strength, request.inference_steps);
+                    meter
+                        .tick(Stage::Decode, passes.len() * (steps + 2))
+                        .await?;
+                    painted
+                }
+                None => {
+                    let painted = repair.paint(scene, class, &request, &tick).await?;
+                    for (pass, painted) in passes.iter().zip(&painted) {
+                        meter.painted().put(&key(&request, pass), painted);
+                    }
+                    painted
+                }
+            };
             for (pass, painted) in passes.iter().zip(painted) {
                 results.push(self.compare(subject, pass, &painted).await?);
                 meter.tick(Stage::Features, 1).await?;
@@ -306,6 +324,42 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
             Scale::Guided => self.options.repair.guided_strength,
         }
     }
+}
+
+/// What an earlier attempt painted for this request: all of its passes or none, since those that are
+/// painted together are painted together again.
+fn painted_before(request: &PaintRequest<'_>, meter: &Meter<'_>) -> Option<Vec<Photo>> {
+    let kept = |pass| meter.painted().get(&key(request, pass));
+    request.passes.iter().map(kept).collect()
+}
+
+/// Everything that decides what is painted on a photo. The hidden set is part of it: that of the
+/// guided pass may differ where a detection goes on on another device.
+fn key(request: &PaintRequest<'_>, pass: &Pass) -> String {
+    let PaintRequest {
+        strength,
+        inference_steps,
+        guidance_scale,
+        seed,
+        prompt,
+        best_reference,
+        ..
+    } = request;
+    let said = format!(
+        "{} {strength} {inference_steps} {guidance_scale} {seed} {prompt:?} {best_reference:?}",
+        pass.scale
+    );
+    let hidden: Vec<u8> = pass
+        .hidden
+        .data
+        .iter()
+        .map(|hidden| u8::from(*hidden))
+        .collect();
+    let digest = Sha256::new()
+        .chain_update(said)
+        .chain_update(hidden)
+        .finalize();
+    hex(&digest)
 }
 
 /// The good photo that is most alike, place by place; `None` without one.

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use crate::DetectError;
-use crate::control::{Control, Progress, Stage};
+use crate::control::{Control, KeepNone, PaintedPasses, Progress, Stage};
 
 /// Counts work, attributes time to stages, asks whether to go on.
 pub(crate) struct Meter<'a> {
@@ -15,6 +15,7 @@ pub(crate) struct Meter<'a> {
     done: Cell<usize>,
     last_ms: Cell<f64>,
     spent: RefCell<BTreeMap<Stage, f64>>,
+    painted: &'a dyn PaintedPasses,
 }
 
 impl<'a> Meter<'a> {
@@ -28,6 +29,15 @@ impl<'a> Meter<'a> {
             done: Cell::new(0),
             last_ms: Cell::new((control.now_ms)()),
             spent: RefCell::default(),
+            painted: &KeepNone,
+        }
+    }
+
+    /// The same for the one photo whose painted passes the caller keeps.
+    pub(crate) fn resuming(self) -> Self {
+        Self {
+            painted: self.control.painted,
+            ..self
         }
     }
 
@@ -54,6 +64,11 @@ impl<'a> Meter<'a> {
         });
         (self.control.pause)().await;
         self.control.check()
+    }
+
+    /// Where painted passes are kept.
+    pub(crate) fn painted(&self) -> &dyn PaintedPasses {
+        self.painted
     }
 
     /// `spent_ms` of an earlier meter were spent on `stage`, too.
