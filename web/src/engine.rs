@@ -75,13 +75,14 @@ impl Engine {
         hooks: JsValue,
     ) -> Result<Engine, JsValue> {
         let hooks = Hooks::new(&hooks);
-        let opened = device::open().await?;
+        let opened = device::open(&hooks).await?;
         let unchecked = Reflect::get(&options, &"check".into()).is_ok_and(|check| check == false);
         let parts = open_bundle(Rc::new(BlobFiles::new(&files)?)).map_err(WebError::from)?;
         if !unchecked {
             opened.know_answers(&parts).await?;
         }
-        let model = InpaintModel::assemble(&parts, &opened.device).map_err(WebError::from)?;
+        let model = InpaintModel::assemble_holding(&parts, &opened.device, opened.storage())
+            .map_err(WebError::from)?;
         let network = match features {
             Some(blob) => {
                 let bytes = whole(&blob)?;

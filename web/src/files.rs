@@ -13,6 +13,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Blob, FileReaderSync};
 
 use crate::error::{Code, Outcome, WebError};
+use crate::one_thread::OneThread;
 
 /// Reads a whole Blob.
 pub fn whole(blob: &Blob) -> Outcome<Vec<u8>> {
@@ -35,22 +36,9 @@ fn range(blob: &Blob, start: f64, end: f64) -> Result<Vec<u8>, String> {
     Ok(Uint8Array::new(&buffer).to_vec())
 }
 
-/// A JavaScript object that never leaves this worker's only thread.
-struct OneThread(Blob);
-
-#[expect(
-    unsafe_code,
-    reason = "a Blob is no Send, and the traits of diffusion ask for it"
-)]
-// SAFETY: wasm32-unknown-unknown without atomics has one thread; there is no other to send to.
-unsafe impl Send for OneThread {}
-#[expect(unsafe_code, reason = "as above")]
-// SAFETY: as above.
-unsafe impl Sync for OneThread {}
-
-impl ReadAt for OneThread {
+impl ReadAt for OneThread<Blob> {
     fn len(&self) -> u64 {
-        self.0.size() as u64
+        self.get().size() as u64
     }
 
     fn read_at(&self, offset: u64, length: usize) -> Result<Vec<u8>, String> {
@@ -58,7 +46,7 @@ impl ReadAt for OneThread {
         if end > self.len() {
             return Err(format!("{length} bytes at {offset} are beyond the end"));
         }
-        range(&self.0, offset as f64, end as f64)
+        range(self.get(), offset as f64, end as f64)
     }
 }
 
@@ -92,7 +80,7 @@ impl Files for BlobFiles {
 
     fn open(&self, path: &str) -> Result<Box<dyn ReadAt>, DiffusionError> {
         match self.0.get(path) {
-            Some(blob) => Ok(Box::new(OneThread(blob.clone()))),
+            Some(blob) => Ok(Box::new(OneThread::new(blob.clone()))),
             None => Err(DiffusionError::File {
                 path: path.to_owned(),
                 reason: "no such file".into(),

@@ -1,7 +1,9 @@
-//! What JavaScript watches and stops: `{ progress?(report), aborted?() }`.
+//! What JavaScript watches, stops and keeps: `{ progress?(report), aborted?(), recall?(key),
+//! keep?(key, painted), lost?(reason) }`.
 
-use anomalysd_detect::control::{Control, Pause, Progress};
-use js_sys::{Function, Promise, Reflect};
+use anomalysd_detect::control::{Control, PaintedPasses, Pause, Progress};
+use anomalysd_imaging::Photo;
+use js_sys::{Float32Array, Function, Object, Promise, Reflect};
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::MessageChannel;
@@ -16,6 +18,9 @@ extern "C" {
 pub struct Hooks {
     progress: Option<Function>,
     aborted: Option<Function>,
+    recall: Option<Function>,
+    keep: Option<Function>,
+    lost: Option<Function>,
 }
 
 impl Hooks {
@@ -28,6 +33,9 @@ impl Hooks {
         Self {
             progress: function("progress"),
             aborted: function("aborted"),
+            recall: function("recall"),
+            keep: function("keep"),
+            lost: function("lost"),
         }
     }
 
@@ -56,8 +64,51 @@ impl Hooks {
             cancelled: &|| self.aborted(),
             now_ms: &now,
             pause: &pause,
+            painted: self,
         };
         work(&control).await
+    }
+
+    /// Whom to tell when the device is lost, at any time from now on.
+    #[cfg_attr(
+        not(feature = "webgpu"),
+        allow(dead_code, reason = "no processor is lost")
+    )]
+    pub fn lost(&self) -> Option<Function> {
+        self.lost.clone()
+    }
+}
+
+/// A pass crosses as `{ width, height, data: Float32Array }`, data `[3, height, width]`.
+impl PaintedPasses for Hooks {
+    fn get(&self, key: &str) -> Option<Photo> {
+        let painted = self
+            .recall
+            .as_ref()?
+            .call1(&JsValue::NULL, &key.into())
+            .ok()?;
+        let number = |name: &str| Reflect::get(&painted, &name.into()).ok()?.as_f64();
+        let data = Reflect::get(&painted, &"data".into()).ok()?;
+        let photo = Photo {
+            width: number("width")? as usize,
+            height: number("height")? as usize,
+            data: data.dyn_ref::<Float32Array>()?.to_vec(),
+        };
+        (photo.data.len() == 3 * photo.width * photo.height).then_some(photo)
+    }
+
+    fn put(&self, key: &str, painted: &Photo) {
+        let Some(keep) = &self.keep else { return };
+        let object = Object::new();
+        for (name, value) in [
+            ("width", JsValue::from(painted.width as f64)),
+            ("height", JsValue::from(painted.height as f64)),
+            ("data", Float32Array::from(&painted.data[..]).into()),
+        ] {
+            // Setting a property of a fresh plain object cannot fail.
+            let _ = Reflect::set(&object, &name.into(), &value);
+        }
+        let _ = keep.call2(&JsValue::NULL, &key.into(), &object);
     }
 }
 

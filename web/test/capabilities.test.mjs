@@ -8,7 +8,9 @@ const { chooseDevice, needs, probeGpu } = await source('capabilities');
 const { AnomalySD } = await source('index');
 
 const MIB = 2 ** 20;
-const small = needs({ shards: [], sizes: [1000, 2000] });
+/** Tensors of so many values. */
+const tensors = (...sizes) => ({ tensors: sizes.map((size) => ({ size, table: false })) });
+const small = needs(tensors(1000, 2000), { f16: false });
 const none = { webgpu: false, adapter: null, limits: null, f16: false };
 
 /** What a browser with that `navigator.gpu` says. */
@@ -17,8 +19,11 @@ async function probed(t, gpu) {
   return probeGpu();
 }
 
-test('memory is the weights as 32-bit floats and the activations', () => {
-  assert.deepEqual(small, { memoryBytes: 12_000 + 256 * MIB, largestTensorBytes: 8000 });
+test('memory is the weights and the activations; weights are halves where the graphics processor has them', () => {
+  const full = 12_000 + 256 * MIB;
+  assert.deepEqual(small, { memoryBytes: { cpu: full, webgpu: full }, largestTensorBytes: 8000 });
+  const halves = needs(tensors(1000, 2000), { f16: true });
+  assert.deepEqual(halves.memoryBytes, { cpu: full, webgpu: 6000 + 8000 + 256 * MIB });
 });
 
 test('a browser without WebGPU computes on the processor', () => {
@@ -53,7 +58,7 @@ test('a real adapter is taken, an emulated one only where it is asked for', asyn
 });
 
 test('a tensor beyond a binding is said with both numbers; auto takes the processor', async (t) => {
-  const clip = needs({ shards: [], sizes: [49_408 * 768] });
+  const clip = needs(tensors(49_408 * 768), { f16: false });
   const gpu = await probed(t, gpuWith({ limit: 128 * MIB }));
   assert.deepEqual(chooseDevice(clip, gpu, 'webgpu'), {
     device: 'webgpu',
@@ -63,8 +68,14 @@ test('a tensor beyond a binding is said with both numbers; auto takes the proces
   assert.equal(chooseDevice(clip, gpu, 'auto').device, 'cpu');
 });
 
+test('a table of tokens beyond a binding is cut, and no reason', async (t) => {
+  const table = needs({ tensors: [{ size: 49_408 * 768, table: true }] }, { f16: false });
+  const gpu = await probed(t, gpuWith({ limit: 128 * MIB }));
+  assert.deepEqual(chooseDevice(table, gpu, 'webgpu'), { device: 'webgpu', fits: true, reason: null });
+});
+
 test('a model that fits nowhere gets both reasons', async (t) => {
-  const huge = needs({ shards: [], sizes: Array(40).fill(2 ** 26) });
+  const huge = needs(tensors(...Array(40).fill(2 ** 26)), { f16: false });
   const gpu = await probed(t, gpuWith());
   const { device, fits, reason } = chooseDevice(huge, gpu, 'auto');
   assert.deepEqual({ device, fits }, { device: 'cpu', fits: false });

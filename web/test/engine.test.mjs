@@ -229,6 +229,47 @@ test('a trap loses the worker: the call fails, listeners hear of it, the next ca
   assert.deepEqual(workers.map(kinds), [['prepare'], ['open', 'fit', 'detect'], ['open', 'detect']]);
 });
 
+test('a detection whose device is lost in the middle gets what was painted, and paints the rest', async (t) => {
+  const fake = {};
+  const { engine, workers } = await loaded(t, { engine: fake });
+  const profile = await engine.fit({ good: [photo()] });
+  const lost = [];
+  engine.on('lost', (error) => lost.push(error.code));
+  const painted = [];
+  fake.open = (_device, hooks) => (fake.lose = hooks.lost);
+  fake.detect = async ({ recall, keep }) => {
+    for (const key of ['a', 'b', 'c']) {
+      if (recall(key)?.data[0] === key.charCodeAt(0)) continue;
+      painted.push(key);
+      keep(key, { width: 1, height: 1, data: Float32Array.of(key.charCodeAt(0), 0, 0) });
+      if (key === 'b' && lost.length === 0) {
+        // The first worker was opened before this test could listen.
+        workers.at(-1).scope.postMessage({ lost: { code: 'device-lost', message: 'Gone.' } });
+        // As on a real device: what runs never ends.
+        await new Promise(() => {});
+      }
+    }
+  };
+  assert.equal((await engine.detect(photo(), { profile })).verdict, 'anomalous');
+  assert.deepEqual(painted, ['a', 'b', 'c']);
+  assert.deepEqual(lost, ['device-lost']);
+  assert.equal(typeof fake.lose, 'function');
+  // Another detection starts without them.
+  painted.length = 0;
+  await engine.detect(photo(), { profile });
+  assert.deepEqual(painted, ['a', 'b', 'c']);
+});
+
+test('a loss that the device itself tells fails what runs at once', async (t) => {
+  const fake = { open: (_device, hooks) => (fake.lose = hooks.lost) };
+  const { engine } = await loaded(t, { engine: fake });
+  const lost = [];
+  engine.on('lost', ({ code, message }) => lost.push([code, message]));
+  fake.lose('a driver was reset');
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.deepEqual(lost, [['device-lost', 'The graphics processor went away: a driver was reset']]);
+});
+
 test('a trap that only shows as an unhandled rejection loses the worker as well', async (t) => {
   const fake = {};
   const { engine, workers } = await loaded(t, { engine: fake });

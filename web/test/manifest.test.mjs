@@ -11,12 +11,20 @@ const withShard = (changes) => table({ shards: [{ ...shard, ...changes }] });
 const refused = (json, reason) =>
   assert.throws(() => parseManifest(json), { name: 'AnomalySDError', code: 'bad-bundle', message: reason });
 
-test('shards and sizes of tensors are read', () => {
+test('shards and sizes of tensors are read, and which of them is the table of tokens', () => {
   const tensors = {
     'unet.a': { dtype: 'F16', shape: [2, 3, 4], parts: [] },
     'unet.scalar': { dtype: 'F32', shape: [], parts: [] },
+    'text_encoder.text_model.embeddings.token_embedding.weight': { dtype: 'F16', shape: [9, 2], parts: [] },
   };
-  assert.deepEqual(parseManifest(table({ tensors })), { shards: [shard], sizes: [24, 1] });
+  assert.deepEqual(parseManifest(table({ tensors })), {
+    shards: [shard],
+    tensors: [
+      { size: 24, table: false },
+      { size: 1, table: false },
+      { size: 18, table: true },
+    ],
+  });
 });
 
 test('paths out of the folder are refused', () => {
@@ -80,7 +88,7 @@ test('picked files are found beside the outermost bundle.json', () => {
 });
 
 test('a picked shard that is missing or cut is named', () => {
-  const manifest = { shards: [shard], sizes: [] };
+  const manifest = { shards: [shard], tensors: [] };
   const name = shard.path;
   assert.equal(pickShards(manifest, new Map([[name, file(name, 10)]])).size, 1);
   assert.throws(() => pickShards(manifest, new Map()), {

@@ -73,24 +73,48 @@ test('other requests do not wait for a job', async () => {
   assert.equal(await legend, 'picture');
 });
 
-test('after a lost worker the next call starts another with the same setup', async () => {
+test('a job whose device is lost runs again in another worker with the same setup; one that loses three fails', async () => {
   const { session: engine, workers } = session();
   const lost = [];
   engine.onLost = (error) => lost.push(error.code);
+  const lose = (index) =>
+    workers[index].say({ id: 2, error: { code: 'device-lost', message: 'Gone.' }, lost: true });
   const first = detect(engine, 'one');
   await settled();
-  workers[0].say({ id: 2, error: { code: 'device-lost', message: '' }, lost: true });
-  await assert.rejects(first, { code: 'device-lost' });
-  assert.deepEqual([workers.length, workers[0].terminated, lost], [1, true, ['device-lost']]);
+  lose(0);
+  await settled();
+  assert.deepEqual([workers.length, workers[0].terminated, lost], [2, true, ['device-lost']]);
+  assert.deepEqual(
+    workers[1].sent.map(({ body }) => body),
+    [SETUP, 'one'],
+  );
+  workers[1].say({ id: 2, value: 1 });
+  assert.equal(await first, 1);
 
   const second = detect(engine, 'two');
   await settled();
-  assert.deepEqual(
-    workers[1].sent.map(({ body }) => body),
-    [SETUP, 'two'],
-  );
-  workers[1].say({ id: 2, value: 2 });
-  assert.equal(await second, 2);
+  workers[1].say({ id: 3, error: { code: 'device-lost', message: 'Gone.' }, lost: true });
+  await settled();
+  lose(2);
+  await settled();
+  lose(3);
+  await assert.rejects(second, { code: 'device-lost' });
+  assert.equal(workers.length, 4);
+  // Whoever comes next has as many tries.
+  const third = detect(engine, 'three');
+  await settled();
+  assert.deepEqual(names(workers[4]), ['open', 'three']);
+  workers[4].say({ id: 2, value: 3 });
+  assert.equal(await third, 3);
+});
+
+test('a job that fails for another reason than its device does not run again', async () => {
+  const { session: engine, workers } = session();
+  const first = detect(engine, 'one');
+  await settled();
+  workers[0].say({ id: 2, error: { code: 'internal', message: 'unreachable' }, lost: true });
+  await assert.rejects(first, { code: 'internal' });
+  assert.equal(workers.length, 1);
 });
 
 test('an engine that fails to open is tried again by the next call', async () => {

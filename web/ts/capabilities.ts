@@ -14,9 +14,11 @@ const GPU_BYTES = 8 * 2 ** 30;
 /** What was found out about WebGPU. */
 export type Gpu = Pick<Capabilities, 'webgpu' | 'adapter' | 'limits' | 'f16'>;
 
-/** What a model asks of a device; all as 32-bit floats, which every device has. */
+/** What a model asks of a device. */
 export interface Needs {
-  memoryBytes: number;
+  /** Its weights: as they are stored where the graphics processor has f16, else as 32-bit floats. */
+  memoryBytes: Record<Device, number>;
+  /** The largest tensor, which is computed with as 32-bit floats everywhere. */
   largestTensorBytes: number;
 }
 
@@ -40,11 +42,18 @@ export async function probeGpu(): Promise<Gpu> {
 }
 
 /** What the model of a bundle asks of a device. */
-export function needs({ sizes }: Manifest): Needs {
-  const bytes = sizes.map((size) => size * Float32Array.BYTES_PER_ELEMENT);
+export function needs({ tensors }: Pick<Manifest, 'tensors'>, { f16 }: Pick<Gpu, 'f16'>): Needs {
+  const float = Float32Array.BYTES_PER_ELEMENT;
+  const values = tensors.reduce((sum, { size }) => sum + size, 0);
+  const whole = tensors.filter(({ table }) => !table);
+  const largestTensorBytes = whole.reduce((most, { size }) => Math.max(most, size * float), 0);
   return {
-    memoryBytes: bytes.reduce((sum, size) => sum + size, ACTIVATION_BYTES),
-    largestTensorBytes: bytes.reduce((most, size) => Math.max(most, size), 0),
+    memoryBytes: {
+      cpu: values * float + ACTIVATION_BYTES,
+      // Each layer widens its own weights while it computes.
+      webgpu: (f16 ? values * (float / 2) + largestTensorBytes : values * float) + ACTIVATION_BYTES,
+    },
+    largestTensorBytes,
   };
 }
 
@@ -70,16 +79,16 @@ function whyNotGpu({ memoryBytes, largestTensorBytes }: Needs, { webgpu, limits 
     const [largest, most] = [largestTensorBytes, binding].map(megabytes);
     return `The model has a tensor of ${largest}, the graphics processor takes ${most} at most.`;
   }
-  if (memoryBytes > GPU_BYTES) {
-    const [needed, most] = [memoryBytes, GPU_BYTES].map(megabytes);
+  if (memoryBytes.webgpu > GPU_BYTES) {
+    const [needed, most] = [memoryBytes.webgpu, GPU_BYTES].map(megabytes);
     return `The model needs about ${needed}, more than the ${most} that are tried on a graphics processor.`;
   }
   return null;
 }
 
 function whyNotCpu({ memoryBytes }: Needs): string | null {
-  if (memoryBytes <= CPU_BYTES) return null;
-  const [needed, most] = [memoryBytes, CPU_BYTES].map(megabytes);
+  if (memoryBytes.cpu <= CPU_BYTES) return null;
+  const [needed, most] = [memoryBytes.cpu, CPU_BYTES].map(megabytes);
   return `The model needs about ${needed}, WebAssembly has ${most} for it on the processor.`;
 }
 

@@ -2,6 +2,7 @@
 
 import { AnomalySDError, abortError, toError } from './errors.js';
 import type { Body, FromWorker, Kind, Report, ToWorker, Value } from './protocol.js';
+import type { Painted } from './wasm.js';
 
 /** An aborted job answers within one step; a worker that does not is stuck. */
 const ABORT_GRACE_MS = 30_000;
@@ -9,13 +10,14 @@ const ABORT_GRACE_MS = 30_000;
 /** How to watch and stop a request. */
 export interface Watch {
   report?: ((report: Report) => void) | undefined;
+  /** Takes what a pass painted. */
+  keep?: ((key: string, painted: Painted) => void) | undefined;
   signal?: AbortSignal | undefined;
 }
 
-interface Pending {
+interface Pending extends Pick<Watch, 'report' | 'keep'> {
   resolve(value: Value<Kind>): void;
   reject(error: AnomalySDError): void;
-  report: Watch['report'];
 }
 
 /** Starts a module worker. */
@@ -73,11 +75,13 @@ export class Client {
   }
 
   /** Sends a request. Photos are copied and stay the caller's; what comes back is moved. */
-  async request<K extends Kind>(kind: K, body: Body<K>, { report, signal }: Watch = {}): Promise<Value<K>> {
+  async request<K extends Kind>(kind: K, body: Body<K>, { report, keep, signal }: Watch = {}): Promise<Value<K>> {
     if (this.#closed !== null) throw this.#closed;
     if (signal?.aborted) throw abortError();
     const id = ++this.#requests;
-    const answer = new Promise<Value<Kind>>((resolve, reject) => this.#pending.set(id, { resolve, reject, report }));
+    const answer = new Promise<Value<Kind>>((resolve, reject) =>
+      this.#pending.set(id, { resolve, reject, report, keep }),
+    );
     let grace: ReturnType<typeof setTimeout> | undefined;
     const abort = () => {
       this.#post({ id, kind: 'abort' });
@@ -120,6 +124,7 @@ export class Client {
     }
     const pending = this.#pending.get(message.id);
     if ('progress' in message) pending?.report?.(message.progress);
+    else if ('painted' in message) pending?.keep?.(message.key, message.painted);
     else if ('value' in message) pending?.resolve(message.value);
     else {
       const error = new AnomalySDError(message.error.code, message.error.message);

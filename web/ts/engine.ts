@@ -6,6 +6,7 @@ import { Pace } from './progress.js';
 import { Profile, Result } from './result.js';
 import type { Session } from './session.js';
 import type { DetectOptions, FitOptions, ImageInput, Judgement } from './types.js';
+import type { Painted } from './wasm.js';
 
 /** Profiles that a worker holds; each takes a few megabytes. */
 const HELD_PROFILES = 4;
@@ -14,7 +15,7 @@ const HELD_PROFILES = 4;
 export class Engine {
   /** Device, model, feature network, sizes. */
   readonly info: EngineInfo;
-  /** Why the processor is used; `null` on WebGPU. */
+  /** Why the processor is used, and that the model is not kept; `null` where there is nothing to say. */
   readonly note: string | null;
   readonly #session: Session;
   readonly #listeners = new Set<(error: AnomalySDError) => void>();
@@ -48,14 +49,16 @@ export class Engine {
     return new Profile({ bytes, info });
   }
 
-  /** Judges a photo against a profile. */
+  /** Judges a photo against a profile. Where the device is lost, a new one goes on at the pass where it stopped. */
   async detect(image: ImageInput, options: DetectOptions): Promise<Result> {
     const { profile, className, mode, seed, threshold, onProgress, signal } = options;
     const request = { image: image instanceof File ? image.name : '', className, mode, seed, threshold };
-    const watch = { report: new Pace('work', onProgress).report, signal };
+    const painted = new Map<string, Painted>();
+    const keep = (key: string, pass: Painted) => void painted.set(key, pass);
+    const watch = { report: new Pace('work', onProgress).report, keep, signal };
     return this.#session.job(async (client) => {
       try {
-        const body = { image, request, ...hold(client.profiles, profile) };
+        const body = { image, request, painted, ...hold(client.profiles, profile) };
         return new Result(await client.request('detect', body, watch));
       } catch (error) {
         // It may be that the worker could not open it.
@@ -82,8 +85,9 @@ export class Engine {
   }
 
   /**
-   * Listens for the loss of the device or the worker. What was running has failed; the next call starts a new worker
-   * with the same model. Returns a function that ends the listening.
+   * Listens for the loss of the device or the worker; what needs one next gets a new worker with the same model. Where
+   * the device was lost, what was running goes on there: a detection at the pass where it stopped, a fit from its start.
+   * Returns a function that ends the listening.
    */
   on(_event: 'lost', listener: (error: AnomalySDError) => void): () => void {
     this.#listeners.add(listener);

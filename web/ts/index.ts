@@ -26,13 +26,14 @@ async function capabilities({ bundle = 'mini', baseUrl, assets }: BundleOptions 
   const source = bundleSource(bundle, places(assets), baseUrl);
   const { manifest } = await readManifest(source);
   const gpu = await probeGpu();
-  const needed = needs(manifest);
+  const needed = needs(manifest, gpu);
+  const choice = chooseDevice(needed, gpu, 'auto');
   const { quota, usage } = await estimate();
   return {
     ...gpu,
-    ...chooseDevice(needed, gpu, 'auto'),
+    ...choice,
     downloadBytes: 'picked' in source ? 0 : manifest.shards.reduce((sum, { bytes }) => sum + bytes, 0),
-    memoryBytes: needed.memoryBytes,
+    memoryBytes: needed.memoryBytes[choice.device],
     ...(quota === undefined || usage === undefined ? {} : { quota: { quota, usage } }),
   };
 }

@@ -4,6 +4,7 @@ import type { ErrorCode } from './errors.js';
 import type { DetectionResult, DetectRequest, Device, EngineInfo, FitRequest, ProfileInfo } from './generated.js';
 import type { BundleSource } from './bundle/source.js';
 import type { ImageInput, Judgement, Stage } from './types.js';
+import type { Painted } from './wasm.js';
 
 /** Every request by name: what it carries and what its answer carries. */
 export interface Requests {
@@ -32,7 +33,7 @@ export interface PrepareBody {
 /** Blobs are handles: they outlive the worker that fetched them and open the next one without a download. */
 export interface Prepared {
   device: Device;
-  /** Why the processor is used; `null` where it is not. */
+  /** Why the processor is used, and that the model is not kept; `null` where there is nothing to say. */
   note: string | null;
   files: Map<string, Blob>;
   features: Blob;
@@ -65,6 +66,8 @@ export interface DetectBody {
   bytes: Uint8Array | null;
   /** Profiles that the worker shall let go. */
   forget: string[];
+  /** What an attempt that lost its device painted. */
+  painted: ReadonlyMap<string, Painted>;
 }
 
 export interface DetectionData {
@@ -102,6 +105,8 @@ export type FromWorker =
   /** The worker's script runs. */
   | { ready: true }
   | { id: number; progress: Report }
+  /** A pass is painted; the page keeps it, since the worker may end at any time. */
+  | { id: number; key: string; painted: Painted }
   | { id: number; value: Value<Kind> }
   /** `lost`: what failed cannot be used any more, and the worker with it. */
   | { id: number; error: ErrorData; lost: boolean }

@@ -5,6 +5,9 @@ import { AnomalySDError, abortError } from './errors.js';
 import type { EngineInfo } from './generated.js';
 import type { Body, Kind, OpenBody, Value } from './protocol.js';
 
+/** Losses of the device that one job survives; a graphics processor that is lost more often than that has a reason. */
+const MOST_LOSSES = 2;
+
 /** The workers of one engine, of which at most one lives. */
 export class Session {
   /** Told when a worker is lost. */
@@ -35,12 +38,19 @@ export class Session {
     return client.request(kind, body);
   }
 
-  /** Work that waits for the jobs before it. */
+  /** Work that waits for the jobs before it. Where its device is lost it runs again, on a new one. */
   job<T>(run: (client: Client) => Promise<T>, watch: Watch): Promise<T> {
     const before = this.#lastJob;
     const job = turn(before, watch.signal).then(async () => {
-      const { client } = await this.open({ report: watch.report });
-      return run(client);
+      for (let losses = 0; ; losses++) {
+        try {
+          const { client } = await this.open({ report: watch.report });
+          return await run(client);
+        } catch (error) {
+          const lost = error instanceof AnomalySDError && error.code === 'device-lost';
+          if (!lost || losses >= MOST_LOSSES || this.#disposed) throw error;
+        }
+      }
     });
     this.#lastJob = Promise.allSettled([before, job]);
     return job;

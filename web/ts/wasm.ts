@@ -6,11 +6,24 @@ import type { Judgement } from './types.js';
 /** The bytes of a PNG, JPEG or WebP file, or pixels. */
 export type PixelSource = Uint8Array | ImageData;
 
-/** How the engine reports and is stopped. */
+/** What one pass painted: `data` is `[3, height, width]`, 0..1. */
+export interface Painted {
+  width: number;
+  height: number;
+  data: Float32Array<ArrayBuffer>;
+}
+
+/** How the engine reports, is stopped, and goes on where another stopped. */
 export interface Hooks {
   progress?(progress: Progress): void;
   /** Asked at every step; `true` ends the call with `aborted`. */
   aborted?(): boolean;
+  /** What an earlier attempt at this detection painted under a key. */
+  recall?(key: string): Painted | undefined;
+  /** Takes what a pass painted. */
+  keep?(key: string, painted: Painted): void;
+  /** Told at any time after `open` that the device is lost: what runs then may never end. */
+  lost?(reason: string): void;
 }
 
 export interface WasmProfile {

@@ -6,7 +6,7 @@ import { AnomalySDError, toError } from './errors.js';
 import type { Body, FromWorker, Kind, Report, ToWorker, Value } from './protocol.js';
 import { Throttle } from './progress.js';
 import type { ImageInput } from './types.js';
-import type { Hooks, PixelSource, WasmEngine, WasmModule, WasmProfile } from './wasm.js';
+import type { Hooks, Painted, PixelSource, WasmEngine, WasmModule, WasmProfile } from './wasm.js';
 
 /** What a worker's global scope has; DOM's types are those of a window. */
 interface WorkerScope {
@@ -18,6 +18,7 @@ interface WorkerScope {
 /** How a handler reports and learns of an abort. */
 interface Job {
   report(report: Report): void;
+  keep(key: string, painted: Painted): void;
   signal: AbortSignal;
 }
 
@@ -46,7 +47,7 @@ const handlers: { [K in Kind]: (body: Body<K>, job: Job) => Promise<Answer<K>> }
     wasm = await load(module);
     // Only a graphics processor is checked before it is trusted, and that is what takes the time.
     if (device === 'webgpu') job.report({ stage: 'check', photo: 0, photos: 1, done: 0, total: 1 });
-    engine = await wasm.Engine.open(files, features, {}, hooks(job));
+    engine = await wasm.Engine.open(files, features, {}, { ...hooks(job), lost: deviceLost });
     return { value: engine.info() };
   },
 
@@ -60,14 +61,15 @@ const handlers: { [K in Kind]: (body: Body<K>, job: Job) => Promise<Answer<K>> }
     return { value: keep(opened(engine).openProfile(bytes)).info };
   },
 
-  async detect({ image, request, profile, bytes, forget }, job) {
+  async detect({ image, request, profile, bytes, forget, painted }, job) {
     for (const name of forget) {
       profiles.get(name)?.free();
       profiles.delete(name);
     }
     if (bytes !== null) keep(opened(engine).openProfile(bytes));
     const pixels = await pixelsOf(image);
-    const detection = await opened(engine).detect(opened(profiles.get(profile)), pixels, request, hooks(job));
+    const kept = { ...hooks(job), recall: (key: string) => painted.get(key), keep: job.keep };
+    const detection = await opened(engine).detect(opened(profiles.get(profile)), pixels, request, kept);
     try {
       const result = detection.result();
       const map = detection.map();
@@ -150,6 +152,11 @@ function hooks({ report, signal }: Job): Hooks {
   return { progress: report, aborted: () => signal.aborted };
 }
 
+/** A lost device may leave a job waiting for ever: everything ends here, at once. */
+function deviceLost(reason: string): void {
+  scope.postMessage({ lost: { code: 'device-lost', message: `The graphics processor went away: ${reason}` } });
+}
+
 /** What the order of requests promises to be there. */
 function opened<T>(value: T | null | undefined): T {
   if (value === null || value === undefined) throw new AnomalySDError('internal', 'The engine is not open.');
@@ -169,7 +176,8 @@ async function serve(message: Exclude<ToWorker, { kind: 'abort' }>): Promise<voi
   try {
     // The kind decides on the body's type; TypeScript does not follow the two through one variable.
     const handler = handlers[kind] as (body: unknown, job: Job) => Promise<Answer<Kind>>;
-    const { value, transfer = [] } = await handler(body, { report: progress.push, signal: abort.signal });
+    const keep = (key: string, painted: Painted) => scope.postMessage({ id, key, painted }, [painted.data.buffer]);
+    const { value, transfer = [] } = await handler(body, { report: progress.push, keep, signal: abort.signal });
     progress.flush();
     scope.postMessage({ id, value }, transfer);
   } catch (thrown) {

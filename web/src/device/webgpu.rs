@@ -7,10 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anomalysd_diffusion::checkpoint::ModelParts;
 use anomalysd_diffusion::known_answers::{OperatorWidths, check};
+use anomalysd_diffusion::weights::HalfStorage;
 use burn::tensor::Device;
 use burn_wgpu::WgpuSetup;
+use wasm_bindgen::JsValue;
 
 use crate::error::{Code, Outcome, WebError};
+use crate::hooks::Hooks;
+use crate::one_thread::OneThread;
 use crate::request;
 
 /// Which build this is.
@@ -48,6 +52,11 @@ impl Opened {
         Ok(())
     }
 
+    /// Weights go to the GPU as they are stored.
+    pub fn storage(&self) -> HalfStorage {
+        HalfStorage::on_gpu(&self.device)
+    }
+
     /// Fails where the device reported an error or was lost.
     pub fn check(&self) -> Outcome<()> {
         let reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
@@ -65,8 +74,8 @@ impl Opened {
     }
 }
 
-/// Opens an adapter with all limits that it has.
-pub async fn open() -> Outcome<Opened> {
+/// Opens an adapter with all limits that it has. Its loss is told at once: what runs then may never end.
+pub async fn open(hooks: &Hooks) -> Outcome<Opened> {
     let unsupported = |reason: String| WebError::new(Code::Unsupported, reason);
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
         backends: wgpu::Backends::BROWSER_WEBGPU,
@@ -97,12 +106,16 @@ pub async fn open() -> Outcome<Opened> {
             .unwrap_or_else(PoisonError::into_inner)
             .get_or_insert(report);
     };
-    let errors = Arc::clone(&reported);
-    device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
-        keep(&errors, Report::Error(error.to_string()));
-    }));
     let losses = Arc::clone(&reported);
-    device.set_device_lost_callback(move |_, reason| keep(&losses, Report::Lost(reason)));
+    let told = OneThread::new(hooks.lost());
+    device.set_device_lost_callback(move |_, reason| {
+        if let Some(told) = told.get() {
+            // Whoever listens has no say in it.
+            let _ = told.call1(&JsValue::NULL, &reason.as_str().into());
+        }
+        keep(&losses, Report::Lost(reason));
+    });
+    let reporting = device.clone();
     let setup = WgpuSetup {
         backend: adapter.get_info().backend,
         instance,
@@ -115,5 +128,10 @@ pub async fn open() -> Outcome<Opened> {
         .setup(setup)
         .init()
         .map_err(|error| unsupported(format!("WebGPU: {error}")))?;
+    // After burn has opened its server, whose own listener panics and replaces one that is there.
+    let heard = Arc::clone(&reported);
+    reporting.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+        keep(&heard, Report::Error(error.to_string()));
+    }));
     Ok(Opened { device, reported })
 }

@@ -23,8 +23,15 @@ export interface Shard {
 /** What the page needs of a table of contents. */
 export interface Manifest {
   shards: Shard[];
-  /** Number of values in each tensor. */
-  sizes: number[];
+  tensors: StoredTensor[];
+}
+
+/** What the page needs of a tensor. */
+export interface StoredTensor {
+  /** Number of values. */
+  size: number;
+  /** A table of tokens, which the engine cuts by rows where it is too large for one tensor of a device. */
+  table: boolean;
 }
 
 /** Reads and checks a table of contents. */
@@ -38,7 +45,10 @@ export function parseManifest(json: string): Manifest {
   if (shards.length > MAX_SHARDS) throw bad(`has ${shards.length} shards, at most ${MAX_SHARDS} are read`);
   return {
     shards: shards.map(shard),
-    sizes: Object.entries(record(table['tensors'] ?? {}, 'tensors')).map(([name, tensor]) => size(name, tensor)),
+    tensors: Object.entries(record(table['tensors'] ?? {}, 'tensors')).map(([name, tensor]) => ({
+      size: size(name, tensor),
+      table: name.endsWith('token_embedding.weight'),
+    })),
   };
 }
 

@@ -24,7 +24,8 @@ export async function prepare(
   signal: AbortSignal,
 ): Promise<Prepared> {
   const { json, manifest } = await readManifest(bundle, signal);
-  const choice = chooseDevice(needs(manifest), await probeGpu(), device);
+  const gpu = await probeGpu();
+  const choice = chooseDevice(needs(manifest, gpu), gpu, device);
   if (!choice.fits) throw new AnomalySDError('unsupported', choice.reason ?? 'The model does not fit.');
   const { files, unkept } =
     'picked' in bundle

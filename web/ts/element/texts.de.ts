@@ -129,7 +129,7 @@ export const german: Texts = {
   onGpu: 'Läuft auf dem Grafikprozessor dieses Geräts',
   onCpu: (reason) => (reason ? 'WebGPU ist hier nicht nutzbar: läuft auf dem Prozessor, langsamer, mit demselben Ergebnis' : 'Läuft auf dem Prozessor'),
   downloadSize: (megabytes) => `${megabytes} MB, einmal geladen`,
-  lost: 'Das Grafikgerät ging verloren. Die nächste Prüfung startet es neu.',
+  lost: 'Das Grafikgerät ging verloren. Ein neues setzt fort, wo es aufhörte.',
 
   errors: {
     unsupported: { title: 'Auf diesem Gerät nicht möglich', hint: 'Versuchen Sie einen anderen Browser oder einen Rechner mit mehr Grafikspeicher.' },

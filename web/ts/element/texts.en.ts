@@ -126,7 +126,7 @@ export const english: Texts = {
   onGpu: 'Runs on this device’s graphics processor',
   onCpu: (reason) => `${reason ? `${reason} ` : ''}Runs on the processor${reason ? ': slower, same result' : ''}`,
   downloadSize: (megabytes) => `${megabytes} MB, loaded once`,
-  lost: 'The graphics device was lost. The next check starts it anew.',
+  lost: 'The graphics device was lost. A new one goes on where it stopped.',
 
   errors: {
     unsupported: { title: 'Not possible on this device', hint: 'Try another browser, or a computer with more graphics memory.' },
