@@ -7,6 +7,7 @@ mod command;
 mod demo;
 mod feature_network;
 mod layers;
+mod log;
 mod setup;
 mod stages;
 mod test;
@@ -46,6 +47,9 @@ enum Chore {
         /// Run only the stages whose name contains this word.
         #[arg(long)]
         only: Option<String>,
+        /// Also what takes too long for CI; everything that is printed is kept under out/, by date.
+        #[arg(long)]
+        full: bool,
     },
     /// Fetch and convert the feature network.
     FeatureNetwork,
@@ -66,7 +70,13 @@ fn main() -> ExitCode {
     let root = workspace_root();
     let outcome = match Arguments::parse().chore {
         Chore::Demo { no_serve } => demo::run(&root, !no_serve),
-        Chore::Test { only } => test::run(&root, only.as_deref()),
+        Chore::Test { only, full } => {
+            if full && !log::is_kept() {
+                log::keep(&root)
+            } else {
+                test::run(&root, only.as_deref(), full)
+            }
+        }
         Chore::FeatureNetwork => {
             feature_network::ensure(&root, std::time::Duration::from_secs(600))
         }

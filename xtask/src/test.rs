@@ -25,11 +25,14 @@ fn node(root: &Path, folder: &str, arguments: &[&str], limit: Duration) -> Outco
     command::run(&mut command, limit)
 }
 
-/// Runs all stages, or those whose name contains `only`.
+/// Browser tests that take minutes of a processor each, which CI does not have.
+const FULL: [&str; 2] = ["full/mini.mjs", "full/large.mjs"];
+
+/// Runs all stages, or those whose name contains `only`; with `full` those that CI leaves out, too.
 ///
 /// # Errors
 /// The first stage that fails.
-pub fn run(root: &Path, only: Option<&str>) -> Outcome {
+pub fn run(root: &Path, only: Option<&str>, full: bool) -> Outcome {
     let cargo = |arguments: &[&str], limit: Duration| {
         let mut command = Command::new("cargo");
         command
@@ -40,7 +43,7 @@ pub fn run(root: &Path, only: Option<&str>) -> Outcome {
             .args(arguments);
         command::run(&mut command, limit)
     };
-    let stages = [
+    let mut stages = vec![
         Stage::new("setup", 10, setup::native),
         Stage::new("fetch", 10, |limit| {
             command::run_with_retries(
@@ -115,6 +118,9 @@ pub fn run(root: &Path, only: Option<&str>) -> Outcome {
             chores(root, &["test", "--locked"], limit)
         }),
         Stage::new("engine", 25, |limit| web::module(root, Engine::Cpu, limit)),
+        Stage::new("webgpu engine", 40, |limit| {
+            web::module(root, Engine::WebGpu, limit)
+        }),
         Stage::new("package", 10, |limit| {
             web::models(root, limit)?;
             web::javascript(root, limit)?;
@@ -128,5 +134,11 @@ pub fn run(root: &Path, only: Option<&str>) -> Outcome {
             node(root, "tests/browser", &["--test-concurrency=1", "."], limit)
         }),
     ];
+    if full {
+        stages.push(Stage::new("full browser", 60, |limit| {
+            let arguments = [&["--test-concurrency=1"][..], &FULL].concat();
+            node(root, "tests/browser", &arguments, limit)
+        }));
+    }
     stages::run(&stages, only)
 }

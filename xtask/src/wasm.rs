@@ -3,18 +3,19 @@
 //! With rustup's wasm32 target where it can be had, else with Debian's compiler and its copy of the
 //! standard library's source (`-Zbuild-std`).
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::setup;
 
 const TARGET: &str = "wasm32-unknown-unknown";
-/// A cargo command for the wasm32 target, by the first toolchain that works.
+
+/// A cargo command for the wasm32 target in a profile of Cargo.toml, by the first toolchain that works.
 ///
 /// # Errors
 /// When none can be had.
-pub fn cargo(root: &Path, verb: &str, limit: Duration) -> Result<Command, String> {
+pub fn cargo(root: &Path, verb: &str, profile: &str, limit: Duration) -> Result<Command, String> {
     let mut cargo = if rustup_has_target() {
         println!("wasm32: the rustup toolchain");
         Command::new("cargo")
@@ -39,17 +40,32 @@ pub fn cargo(root: &Path, verb: &str, limit: Duration) -> Result<Command, String
     }
     cargo
         .args([
-            "--release",
+            "--profile",
+            profile,
             "--target",
             TARGET,
             "--target-dir",
             "target-wasm",
         ])
-        .env(
-            "RUSTFLAGS",
-            "-C target-feature=+simd128 --cfg getrandom_backend=\"wasm_js\"",
-        );
+        .env("CARGO_ENCODED_RUSTFLAGS", flags(root).join("\u{1f}"));
     Ok(cargo)
+}
+
+/// What the compiler is told. A panic says its place: by the names of crates, not by the folders of
+/// whoever built the package.
+fn flags(root: &Path) -> Vec<String> {
+    let mut flags = vec![
+        "-Ctarget-feature=+simd128".to_owned(),
+        "--cfg=getrandom_backend=\"wasm_js\"".to_owned(),
+        format!("--remap-path-prefix={}=anomalysd", root.display()),
+    ];
+    let home = std::env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::home_dir().map(|home| home.join(".cargo")));
+    if let Some(home) = home {
+        flags.push(format!("--remap-path-prefix={}=cargo", home.display()));
+    }
+    flags
 }
 
 fn rustup_has_target() -> bool {

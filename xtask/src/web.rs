@@ -28,6 +28,14 @@ impl Engine {
             Self::WebGpu => "webgpu",
         }
     }
+
+    /// Profile of Cargo.toml that it is built in, and its folder.
+    fn profile(self) -> &'static str {
+        match self {
+            Self::Cpu => "release",
+            Self::WebGpu => "webgpu",
+        }
+    }
 }
 
 /// Builds everything that the browser needs.
@@ -54,11 +62,14 @@ fn dist(root: &Path) -> PathBuf {
 /// # Errors
 /// No toolchain; a crate that does not compile.
 pub fn module(root: &Path, engine: Engine, limit: Duration) -> Outcome {
-    let mut cargo = wasm::cargo(root, "build", limit)?;
+    let mut cargo = wasm::cargo(root, "build", engine.profile(), limit)?;
     cargo.args(["--locked", "--package", "anomalysd-web", "--features"]);
     cargo.arg(engine.name());
     command::run(&mut cargo, limit)?;
-    let input = root.join("target-wasm/wasm32-unknown-unknown/release/anomalysd_web.wasm");
+    let input = root
+        .join("target-wasm/wasm32-unknown-unknown")
+        .join(engine.profile())
+        .join("anomalysd_web.wasm");
     let folder = dist(root).join("wasm");
     let bound = Bindgen::new()
         .input_path(&input)
