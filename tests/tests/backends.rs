@@ -3,7 +3,7 @@
 //! Software Vulkan (lavapipe) counts as a GPU. Without any adapter the tests say so and end, unless
 //! `ANOMALYSD_REQUIRE_GPU` is set: then they fail.
 
-use anomalysd_diffusion::checkpoint::open_single_file;
+use anomalysd_diffusion::checkpoint::{UNET, open_single_file};
 use anomalysd_diffusion::model::{InpaintModel, embedded_bytes};
 use anomalysd_diffusion::unet::{ReferenceOptions, UNet2DConditionConfig, UNet2DConditionModel};
 use anomalysd_diffusion::vae::{
@@ -106,6 +106,8 @@ fn mini_outputs(device: &Device, storage: HalfStorage) -> Vec<(String, Vec<f32>)
     let bytes = embedded_bytes().expect("the tests are built with mini");
     let source = SafetensorsSource::new("mini", bytes).unwrap();
     let parts = open_single_file("mini", source).unwrap();
+    let halves = parts.source(UNET).unwrap().read_half("conv_in.weight");
+    assert!(halves.unwrap().is_some(), "mini is stored as f16");
     let model = InpaintModel::assemble_holding(&parts, device, storage).unwrap();
     let context = model.encode_text(&["a photo of a metal nut"]).unwrap();
     let random = Loader::random(5, device);

@@ -14,6 +14,7 @@ pub use attention::{KeyBias, attend};
 pub use conv::{Conv2d, Conv2dConfig};
 pub use dispatch::MAX_DISPATCH_FLOP;
 pub use linear::{Embedding, Linear};
+pub(crate) use norm::as_f32;
 pub use norm::{GroupNorm, LayerNorm};
 pub use resample::{pixel_shuffle, pixel_unshuffle, upsample_nearest_2x};
 pub use resnet::{Downsample2D, ResnetBlock2D, ResnetConfig, Upsample2D};

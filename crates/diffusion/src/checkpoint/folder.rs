@@ -231,6 +231,13 @@ impl TensorSource for Sharded {
         }
     }
 
+    fn read_half(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        match self.place.get(name) {
+            Some(shard) => self.shards[*shard].read_half(name),
+            None => Ok(None),
+        }
+    }
+
     fn stored_as(&self, name: &str) -> Option<Dtype> {
         self.shards[*self.place.get(name)?].stored_as(name)
     }

@@ -69,6 +69,10 @@ impl TensorSource for Prefixed {
         self.source.read(&format!("{}{name}", self.prefix))
     }
 
+    fn read_half(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        self.source.read_half(&format!("{}{name}", self.prefix))
+    }
+
     fn stored_as(&self, name: &str) -> Option<Dtype> {
         self.source.stored_as(&format!("{}{name}", self.prefix))
     }

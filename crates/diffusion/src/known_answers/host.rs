@@ -1,5 +1,7 @@
 //! The same operators as plain loops in f64, one output at a time.
 
+use crate::nn::Activation;
+
 /// One output of a 3×3 or 1×1 convolution over `[inputs, side, side]` with zero padding that keeps
 /// the size at stride 1.
 pub struct Convolution<'a> {
@@ -71,8 +73,32 @@ pub fn attention(query: &[f32], keys: &[f32], values: &[f32], column: usize) -> 
     weighted.sum::<f64>() / total
 }
 
-/// x·σ(x).
-pub fn silu(value: f32) -> f64 {
+/// One value of an activation.
+pub fn activation(activation: Activation, value: f32) -> f64 {
     let value = f64::from(value);
-    value / (1.0 + (-value).exp())
+    let sigmoid = |value: f64| 1.0 / (1.0 + (-value).exp());
+    match activation {
+        Activation::Silu => value * sigmoid(value),
+        Activation::QuickGelu => value * sigmoid(1.702 * value),
+        Activation::Gelu => value * 0.5 * (1.0 + erf(value / std::f64::consts::SQRT_2)),
+        Activation::Relu => value.max(0.0),
+        Activation::Mish => value * value.exp().ln_1p().tanh(),
+    }
+}
+
+/// The error function within 1.5e-7 (Abramowitz and Stegun, 7.1.26).
+fn erf(value: f64) -> f64 {
+    let t = 1.0 / (1.0 + 0.327_591_1 * value.abs());
+    let series = [
+        0.254_829_592,
+        -0.284_496_736,
+        1.421_413_741,
+        -1.453_152_027,
+        1.061_405_429,
+    ];
+    let sum = series
+        .iter()
+        .rev()
+        .fold(0.0, |sum, factor| (sum + factor) * t);
+    (1.0 - sum * (-value * value).exp()).copysign(value)
 }

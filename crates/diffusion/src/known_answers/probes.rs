@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::{Device, Tensor, TensorData, module::conv2d, ops::ConvOptions};
+use burn::tensor::{DType, Device, Tensor, TensorData, module::conv2d, ops::ConvOptions};
+use half::f16;
 
 use super::OperatorWidths;
 use super::host::{self, Convolution};
 use crate::Result;
 use crate::nn::{
-    Activation, Conv2d, Conv2dConfig, GroupNorm, LayerNorm, Linear, attend, pixel_shuffle,
-    pixel_unshuffle, upsample_nearest_2x,
+    Activation, Conv2d, Conv2dConfig, Embedding, GroupNorm, LayerNorm, Linear, as_f32, attend,
+    pixel_shuffle, pixel_unshuffle, upsample_nearest_2x,
 };
 use crate::noise;
-use crate::weights::{HostTensor, Loader};
+use crate::weights::{HalfStorage, HostTensor, Loader};
 
 /// Side of the pictures: odd, so that no tile fits.
 const SIDE: usize = 13;
@@ -32,8 +33,11 @@ pub enum Probe {
         kernel: usize,
         stride: usize,
     },
+    /// One filter per channel, over zeros that are added at the right and below alone.
     Depthwise {
         channels: usize,
+        kernel: usize,
+        stride: usize,
     },
     Linear {
         outputs: usize,
@@ -49,9 +53,19 @@ pub enum Probe {
     Attention {
         width: usize,
     },
-    Silu {
+    Activation {
+        activation: Activation,
         channels: usize,
     },
+    Clamp {
+        channels: usize,
+    },
+    /// Rows of a table by their numbers.
+    Lookup {
+        width: usize,
+    },
+    /// Weights that travel as f16, as this device holds them.
+    Halves,
     Upsample {
         channels: usize,
     },
@@ -75,14 +89,27 @@ impl std::fmt::Display for Probe {
                 f,
                 "{kernel}×{kernel} convolution of {inputs} to {outputs} channels, stride {stride}"
             ),
-            Self::Depthwise { channels } => write!(f, "5×5 convolution of {channels} groups"),
+            Self::Depthwise {
+                channels,
+                kernel,
+                stride,
+            } => write!(
+                f,
+                "{kernel}×{kernel} convolution of {channels} groups, stride {stride}"
+            ),
             Self::Linear { outputs, inputs } => write!(f, "linear map of {inputs} to {outputs}"),
             Self::GroupNorm { channels, groups } => {
                 write!(f, "group norm of {channels} channels in {groups} groups")
             }
             Self::LayerNorm { width } => write!(f, "layer norm of width {width}"),
             Self::Attention { width } => write!(f, "attention of width {width}"),
-            Self::Silu { channels } => write!(f, "SiLU of {channels} channels"),
+            Self::Activation {
+                activation,
+                channels,
+            } => write!(f, "{activation:?} of {channels} channels"),
+            Self::Clamp { channels } => write!(f, "clamp of {channels} channels"),
+            Self::Lookup { width } => write!(f, "lookup of vectors of width {width}"),
+            Self::Halves => f.write_str("f16 weights"),
             Self::Upsample { channels } => write!(f, "upsampling of {channels} channels"),
             Self::Unshuffle { factor } => write!(f, "pixel unshuffle by {factor}"),
             Self::Concatenation { channels } => {
@@ -108,7 +135,15 @@ pub fn all(widths: &OperatorWidths) -> Vec<Probe> {
             probes.push(Probe::Upsample { channels: inputs });
         }
     }
-    probes.push(Probe::Depthwise { channels: 144 });
+    // The feature network's.
+    for (kernel, stride) in [(3, 1), (3, 2), (5, 1), (5, 2)] {
+        probes.push(Probe::Depthwise {
+            channels: 144,
+            kernel,
+            stride,
+        });
+    }
+    probes.push(Probe::Clamp { channels: 144 });
     for &[outputs, inputs] in &widths.linears {
         probes.push(Probe::Linear { outputs, inputs });
     }
@@ -119,9 +154,22 @@ pub fn all(widths: &OperatorWidths) -> Vec<Probe> {
         }
         probes.push(Probe::LayerNorm { width: channels });
         probes.push(Probe::Attention { width: channels });
-        probes.push(Probe::Silu { channels });
+        probes.push(Probe::Activation {
+            activation: Activation::Silu,
+            channels,
+        });
         probes.push(Probe::Concatenation { channels });
     }
+    // Those of text encoders, feed-forward layers and small autoencoders; their width does not matter.
+    let widest = widths.norms.last().copied().unwrap_or(1);
+    for activation in [Activation::Gelu, Activation::QuickGelu, Activation::Relu] {
+        probes.push(Probe::Activation {
+            activation,
+            channels: widest,
+        });
+    }
+    probes.push(Probe::Lookup { width: widest });
+    probes.push(Probe::Halves);
     probes.push(Probe::Unshuffle {
         factor: widths.pixel_unshuffle,
     });
@@ -173,12 +221,22 @@ impl Probe {
                 kernel,
                 stride,
             } => convolution([outputs, inputs, kernel], stride, device),
-            Self::Depthwise { channels } => Ok(depthwise(channels, device)),
+            Self::Depthwise {
+                channels,
+                kernel,
+                stride,
+            } => Ok(depthwise(channels, kernel, stride, device)),
             Self::Linear { outputs, inputs } => linear(outputs, inputs, device),
             Self::GroupNorm { channels, groups } => group_norm(channels, groups, device),
             Self::LayerNorm { width } => layer_norm(width, device),
             Self::Attention { width } => Ok(attention(width, device)),
-            Self::Silu { channels } => Ok(silu(channels, device)),
+            Self::Activation {
+                activation,
+                channels,
+            } => Ok(activate(activation, channels, device)),
+            Self::Clamp { channels } => Ok(clamp(channels, device)),
+            Self::Lookup { width } => lookup(width, device),
+            Self::Halves => Ok(halves(device)),
             Self::Upsample { channels } => Ok(upsample(channels, device)),
             Self::Unshuffle { factor } => Ok(unshuffle(factor, device)),
             Self::Concatenation { channels } => Ok(concatenation(channels, device)),
@@ -219,29 +277,35 @@ fn convolution(
     Ok((flat(computed), expected.collect()))
 }
 
-fn depthwise(channels: usize, device: &Device) -> Answers {
+fn depthwise(channels: usize, kernel: usize, stride: usize, device: &Device) -> Answers {
     let input = draw("input", channels * SIDE * SIDE);
-    let weight = draw("weight", channels * 25);
-    let options = ConvOptions::new_with_padding([1; 2], [(2, 2); 2], [1, 1], channels);
-    let computed = conv2d(
-        upload(&input, [1, channels, SIDE, SIDE], device),
-        upload(&weight, [channels, 1, 5, 5], device),
-        None,
-        options,
-    );
+    let weight = draw("weight", channels * kernel * kernel);
+    // As the feature network's: more zeros after than before, in a step of their own.
+    let padding = kernel / 2;
+    let picture = upload(&input, [1, channels, SIDE, SIDE], device);
+    let picture = picture.pad([(padding - 1, padding + 1); 2], 0.0);
+    let options = ConvOptions::new([stride; 2], [0; 2], [1, 1], channels);
+    let filters = upload(&weight, [channels, 1, kernel, kernel], device);
+    let computed = conv2d(picture, filters, None, options);
+    let [_, _, height, width] = computed.dims();
     let area = SIDE * SIDE;
-    let expected = places(channels * area).map(|index| {
-        let channel = index / area;
-        let host = Convolution {
-            input: &input[channel * area..(channel + 1) * area],
-            weight: &weight[channel * 25..(channel + 1) * 25],
-            bias: &[0.0],
-            inputs: 1,
-            kernel: 5,
-            side: SIDE,
-            stride: 1,
-        };
-        (index, host.at(0, index / SIDE % SIDE, index % SIDE))
+    let expected = places(channels * height * width).map(|index| {
+        let channel = index / (height * width);
+        let mut sum = 0.0;
+        for dy in 0..kernel {
+            for dx in 0..kernel {
+                let y = (index / width % height) * stride + dy;
+                let x = (index % width) * stride + dx;
+                // Positions in the padded picture, whose first zeros are one fewer.
+                let inside = |at: usize| at.checked_sub(padding - 1).filter(|at| *at < SIDE);
+                if let (Some(y), Some(x)) = (inside(y), inside(x)) {
+                    let pixel = input[channel * area + y * SIDE + x];
+                    let filter = weight[(channel * kernel + dy) * kernel + dx];
+                    sum += f64::from(pixel) * f64::from(filter);
+                }
+            }
+        }
+        (index, sum)
     });
     (flat(computed), expected.collect())
 }
@@ -314,11 +378,49 @@ fn attention(width: usize, device: &Device) -> Answers {
     (flat(computed), expected.collect())
 }
 
-fn silu(channels: usize, device: &Device) -> Answers {
+fn activate(activation: Activation, channels: usize, device: &Device) -> Answers {
     let input = draw("input", channels * SIDE * SIDE);
-    let computed = Activation::Silu.forward(upload(&input, [1, channels, SIDE, SIDE], device));
-    let expected = places(input.len()).map(|index| (index, host::silu(input[index])));
+    let computed = activation.forward(upload(&input, [1, channels, SIDE, SIDE], device));
+    let expected =
+        places(input.len()).map(|index| (index, host::activation(activation, input[index])));
     (flat(computed), expected.collect())
+}
+
+fn clamp(channels: usize, device: &Device) -> Answers {
+    let input = draw("input", channels * SIDE * SIDE);
+    let tensor: Tensor<4> = upload(&input, [1, channels, SIDE, SIDE], device);
+    let expected =
+        places(input.len()).map(|index| (index, f64::from(input[index].clamp(0.0, 0.5))));
+    (flat(tensor.clamp(0.0, 0.5)), expected.collect())
+}
+
+fn lookup(width: usize, device: &Device) -> Result<Answers> {
+    let table = draw("table", TOKENS * width);
+    let source = weights(&[("weight", &[TOKENS, width], &table)]);
+    let layer = Embedding::load(&Loader::new(&source, device), TOKENS, width, 1.0)?;
+    // Every row once, out of order.
+    let rows: Vec<usize> = (0..TOKENS).map(|token| token * 5 % TOKENS).collect();
+    let ids: Vec<i32> = rows.iter().map(|row| *row as i32).collect();
+    let ids = Tensor::from_data(TensorData::new(ids, [1, TOKENS]), (device, DType::I32));
+    let expected = places(TOKENS * width).map(|index| {
+        let (token, column) = (index / width, index % width);
+        (index, f64::from(table[rows[token] * width + column]))
+    });
+    Ok((flat(layer.forward(ids)), expected.collect()))
+}
+
+/// Numbers of all sizes that f16 has, subnormal ones too, an odd number of them.
+fn halves(device: &Device) -> Answers {
+    let values: Vec<f16> = (0..SIDE * SIDE)
+        .map(|index| f16::from_f32((index as f32 - 84.0) * (-(index as f32) / 8.0).exp2()))
+        .collect();
+    let bytes = values
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect();
+    let tensor: Tensor<1> = HalfStorage::on_gpu(device).upload(bytes, [values.len()], device);
+    let expected = places(values.len()).map(|index| (index, values[index].to_f64()));
+    (as_f32(tensor), expected.collect())
 }
 
 fn upsample(channels: usize, device: &Device) -> Answers {

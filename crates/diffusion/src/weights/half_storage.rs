@@ -39,6 +39,16 @@ impl HalfStorage {
             Self::WidenedOnDevice
         }
     }
+
+    /// A tensor from the bytes of its f16 values.
+    pub(crate) fn upload<const D: usize>(
+        self,
+        bytes: Vec<u8>,
+        shape: [usize; D],
+        device: &Device,
+    ) -> Tensor<D> {
+        Halves::new(self).upload(bytes, shape, device)
+    }
 }
 
 /// Brings f16 to a device.
