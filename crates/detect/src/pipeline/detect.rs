@@ -136,7 +136,8 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
             meter.add(Stage::Class, spent_ms);
         }
         let photo = self.resized(photo);
-        meter.expect(self.work(photo.width, photo.height));
+        let normalisers = Some(&class.model.normalisers);
+        meter.expect(self.work((photo.width, photo.height), normalisers));
         let subject = self.open(photo, false, meter).await?;
         let model = class.model;
         let (own, given) = (subject.descriptors.dim, model.prototypes.bank.dim);
@@ -152,6 +153,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
             good: model.good.iter().collect(),
             class: class.ready.as_ref(),
             guide: model.guide,
+            normalisers,
         };
         let measurement = self.measure(&subject, &context, meter).await?;
         self.judge(model, measurement, meter).await

@@ -76,7 +76,8 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         let single = good.len() == 1;
         let meter = Meter::new(control, 0, 1);
         let held = if single { &views } else { &good };
-        let work = |photo: &Photo| self.work(photo.width, photo.height) + self.guided_work();
+        let work =
+            |photo: &Photo| self.work((photo.width, photo.height), None) + self.guided_work();
         meter.expect(held.iter().map(work).sum());
         let contexts = match self.repair {
             Some(repair) => {
@@ -201,6 +202,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
                 good: fold.shown.iter().map(|index| good[*index]).collect(),
                 class: ready.as_ref(),
                 guide: (0.0, 0.0),
+                normalisers: None,
             };
             for subject in &fold.held {
                 let others = all_but(&q, measured.len());

@@ -16,7 +16,7 @@ use crate::repaint::{
     Contexts, Latents, PaintRequest, Prompt, Repair, Ticked, blend_weights, colour_drift, composite,
 };
 use crate::report::hex;
-use crate::score::{merge_cores, pass_distance};
+use crate::score::{ClassNormalisers, merge_cores, pass_distance};
 
 /// One pass, painted and measured.
 #[derive(Debug, Clone)]
@@ -78,6 +78,9 @@ pub(super) struct Context<'a, R: Repair> {
     pub class: Option<&'a R::Class>,
     /// Quantiles of good photos' q: what seeds the guided mask, and what seeds grow to.
     pub guide: (f32, f32),
+    /// What is known of normal maps, where it is known: a scale that nothing is known of would be
+    /// painted for nothing. A fit, which finds it out, has none.
+    pub normalisers: Option<&'a ClassNormalisers>,
 }
 
 impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
@@ -99,8 +102,12 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         Ok(ready)
     }
 
-    /// Units of work of one photo.
-    pub(super) fn work(&self, width: usize, height: usize) -> usize {
+    /// Units of work of one photo; `normalisers` as in [`Context`].
+    pub(super) fn work(
+        &self,
+        (width, height): (usize, usize),
+        normalisers: Option<&ClassNormalisers>,
+    ) -> usize {
         let Some(repair) = self.repair else { return 2 };
         let (factor, multiple) = self
             .traits
@@ -113,7 +120,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
             multiple,
         };
         let steps = |scale| repair.steps(self.strength(scale), self.inference_steps());
-        let scales = self.plan(&frame).scales;
+        let scales = self.plan(&frame, normalisers).scales;
         let passes: usize = scales
             .iter()
             .map(|scale| scale.passes.len() * (steps(Scale::Grid(scale.n_cells)) + 3))
@@ -131,9 +138,18 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         }
     }
 
-    fn plan(&self, frame: &crate::masks::Frame) -> MaskPlan {
+    fn plan(
+        &self,
+        frame: &crate::masks::Frame,
+        normalisers: Option<&ClassNormalisers>,
+    ) -> MaskPlan {
         let options = &self.options;
-        MaskPlan::new(frame, &self.scales(), options.mode, &options.masks)
+        let mut plan = MaskPlan::new(frame, &self.scales(), options.mode, &options.masks);
+        if let Some(known) = normalisers {
+            plan.scales
+                .retain(|scale| known.scales.contains_key(&scale.n_cells));
+        }
+        plan
     }
 
     /// Measures a photo that was made ready.
@@ -150,7 +166,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         let (mut scales, mut guided) = (Vec::new(), None);
         if let Some(class) = context.class {
             let best = best_reference(&subject.descriptors, &context.good);
-            let plan = self.plan(&subject.frame);
+            let plan = self.plan(&subject.frame, context.normalisers);
             let finest = plan.scales.iter().map(|scale| scale.n_cells).max();
             for scale in &plan.scales {
                 let prompt = if Some(scale.n_cells) == finest {

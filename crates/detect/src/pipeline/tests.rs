@@ -369,6 +369,23 @@ fn a_detection_that_broke_off_resumes_at_the_pass_where_it_stopped() {
 }
 
 #[test]
+fn a_scale_of_which_nothing_normal_is_known_is_not_painted() {
+    let photo = product(192, 192);
+    let oracle = oracle(photo.clone());
+    let (detector, mut class) = fitted(&oracle, &[photo.clone(), lit(&photo, 1.03)]);
+    let control = Control::default();
+    let measured = |class: &ClassModel| -> Vec<usize> {
+        let judged = pollster::block_on(detector.detect(class, &photo, &control)).unwrap();
+        let scales = judged.measurement.scales.iter();
+        scales.map(|scale| scale.n_cells).collect()
+    };
+    let all = measured(&class);
+    assert!(all.len() > 1, "{all:?}");
+    class.normalisers.scales.remove(&all[0]);
+    assert_eq!(measured(&class), all[1..]);
+}
+
+#[test]
 fn a_loaded_profile_judges_bit_for_bit_as_the_fit_that_made_it() {
     use crate::profile::{Profile, Weights};
 
