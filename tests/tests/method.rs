@@ -14,7 +14,7 @@ use anomalysd_detect::pipeline::{ClassModel, Detection, Detector};
 use anomalysd_detect::prompts::Prompts;
 use anomalysd_detect::repaint::{DiffusionRepair, PaintRequest, Prompt, Repair};
 use anomalysd_diffusion::clip::Tokenizer;
-use anomalysd_diffusion::model::InpaintModel;
+use anomalysd_diffusion::model::{InpaintModel, ReferenceTime};
 use anomalysd_imaging::{Mask, Photo};
 use burn::tensor::Device;
 
@@ -141,8 +141,19 @@ fn a_prepared_class_judges_as_a_fresh_one_and_is_made_ready_once() {
     });
 }
 
-/// Paints passes of one scale at a noise strength.
+/// Paints passes of one scale at a noise strength, without good photos.
 fn painted(model: &InpaintModel, photo: &Photo, passes: &[Pass], strength: f32) -> Vec<Photo> {
+    painted_beside(model, &[], photo, passes, strength)
+}
+
+/// The same with good photos as context.
+fn painted_beside(
+    model: &InpaintModel,
+    good: &[Photo],
+    photo: &Photo,
+    passes: &[Pass],
+    strength: f32,
+) -> Vec<Photo> {
     let repair = DiffusionRepair::new(model);
     pollster::block_on(async {
         let prompts = Prompts::named("pill");
@@ -150,7 +161,12 @@ fn painted(model: &InpaintModel, photo: &Photo, passes: &[Pass], strength: f32) 
             .contexts(&prompts.both(), &prompts.detail())
             .await
             .unwrap();
-        let class = repair.class(&contexts, &[]).await.unwrap();
+        let mut latents = Vec::new();
+        for photo in good {
+            let scene = repair.open(photo).await.unwrap();
+            latents.push(repair.latents(&scene).await.unwrap());
+        }
+        let class = repair.class(&contexts, &latents).await.unwrap();
         let scene = repair.open(photo).await.unwrap();
         let request = PaintRequest {
             passes,
@@ -199,6 +215,29 @@ fn the_order_of_passes_changes_no_bit() {
         assert!(plain[index] == *photo, "pass {index}");
     }
     assert!(plain[0] != plain[1]);
+}
+
+/// METHOD § 5.4: good photos pass through the U-Net noised to the photo's own timestep, or clean at timestep 0.
+#[test]
+fn good_photos_are_looked_at_at_the_timestep_that_the_model_names() {
+    let mut model = InpaintModel::embedded(&Device::flex()).unwrap();
+    let (good, photo) = product();
+    let passes = passes(&model, 2);
+    let mut at = |time| {
+        model.config.reference_time = time;
+        painted_beside(&model, &good, &photo, &passes, 0.8)
+    };
+    let (same, zero) = (at(ReferenceTime::Same), at(ReferenceTime::Zero));
+    assert_eq!(same.len(), passes.len());
+    assert!(
+        same == at(ReferenceTime::Same),
+        "the noise of references is fixed"
+    );
+    assert!(same != zero);
+    for photo in same.iter().chain(&zero) {
+        assert!(photo.data.iter().all(|value| value.is_finite()));
+    }
+    assert!(same != painted(&model, &photo, &passes, 0.8));
 }
 
 /// Largest difference of two photos inside a mask.
