@@ -101,6 +101,20 @@ test('capabilities read a bundle without fetching a shard', async (t) => {
   assert.deepEqual(server.log, [`${model.at}bundle.json`]);
 });
 
+test('capabilities are those of the device that is asked for', async (t) => {
+  const model = bundle({ count: 1, tensors: { 'vae.a': { shape: [10, 10] } } });
+  serve(t, model.files);
+  globals(t, { navigator: {} });
+  const asked = async (device) => {
+    const { device: taken, fits, reason } = await AnomalySD.capabilities({ bundle: model.at, device });
+    return { taken, fits, reason };
+  };
+  const none = 'This browser has no WebGPU.';
+  assert.deepEqual(await asked('auto'), { taken: 'cpu', fits: true, reason: none });
+  assert.deepEqual(await asked('webgpu'), { taken: 'webgpu', fits: false, reason: none });
+  assert.deepEqual(await asked('cpu'), { taken: 'cpu', fits: true, reason: null });
+});
+
 test('capabilities of a bundle that is not there are an error of the network', async (t) => {
   serve(t, new Map());
   await assert.rejects(AnomalySD.capabilities({ bundle: 'https://models.test/none' }), { code: 'network' });

@@ -11,7 +11,7 @@ import type { Device, EngineInfo } from './generated.js';
 import { Pace } from './progress.js';
 import type { Prepared, PrepareBody, Report } from './protocol.js';
 import { Session } from './session.js';
-import type { BundleOptions, Capabilities, LoadOptions } from './types.js';
+import type { Capabilities, CapabilitiesOptions, LoadOptions } from './types.js';
 
 export { AnomalySDError, type ErrorCode } from './errors.js';
 export { Engine } from './engine.js';
@@ -22,12 +22,13 @@ export type * from './types.js';
 const GPU_FAULTS: readonly ErrorCode[] = ['unsupported', 'out-of-memory', 'device-lost', 'internal'];
 
 /** Says what this browser can do with a bundle. Of the bundle, only its table of contents is fetched. */
-async function capabilities({ bundle = 'mini', baseUrl, assets }: BundleOptions = {}): Promise<Capabilities> {
+async function capabilities(options: CapabilitiesOptions = {}): Promise<Capabilities> {
+  const { bundle = 'mini', baseUrl, assets, device = 'auto' } = options;
   const source = bundleSource(bundle, places(assets), baseUrl);
   const { manifest } = await readManifest(source);
   const gpu = await probeGpu();
   const needed = needs(manifest, gpu);
-  const choice = chooseDevice(needed, gpu, 'auto');
+  const choice = chooseDevice(needed, gpu, device);
   const { quota, usage } = await estimate();
   return {
     ...gpu,

@@ -66,6 +66,12 @@ export interface BundleOptions {
   assets?: Assets;
 }
 
+/** What to find out about. */
+export interface CapabilitiesOptions extends BundleOptions {
+  /** The device that is wished for, as in `load`. */
+  device?: 'auto' | Device;
+}
+
 /** How to load an engine. */
 export interface LoadOptions extends BundleOptions, JobOptions {
   /** Weights of the feature network; those in this package unless said otherwise. */
@@ -117,7 +123,7 @@ export interface Capabilities {
   limits: { maxBufferSize: number; maxStorageBufferBindingSize: number } | null;
   /** The adapter computes with 16-bit floats. */
   f16: boolean;
-  /** What `device: 'auto'` takes. */
+  /** The device that is taken: the one that was asked for, or what `auto` comes to. */
   device: Device;
   /** Size of the bundle's files, 0 for picked ones. */
   downloadBytes: number;

@@ -346,10 +346,9 @@ export class AnomalySDElement extends Reflected {
     if (!this.#live || !this.controls || this.#model.capabilities) return;
     const { bundle, device, assets } = this;
     try {
-      const capabilities = await AnomalySD.capabilities({ bundle: this.#source, ...(assets && { assets }) });
+      const capabilities = await AnomalySD.capabilities({ bundle: this.#source, device, ...(assets && { assets }) });
       if (bundle !== this.bundle || device !== this.device) return;
-      // The processor that was asked for needs no reason.
-      this.#model.capabilities = device === 'cpu' ? { ...capabilities, device, fits: true, reason: null } : capabilities;
+      this.#model.capabilities = capabilities;
       this.#changed();
     } catch {
       // Nothing is known yet, and nothing is lost: loading says what is wrong.

@@ -34,6 +34,14 @@ export function show(node: HTMLElement, visible: boolean): void {
   if (node.hidden === visible) node.hidden = !visible;
 }
 
+/** Where the focus was on something that is hidden now, it goes to the first of `places` that can take it. */
+export function keepFocus(root: HTMLElement, places: () => Iterable<HTMLElement | null>): void {
+  const tree = root.getRootNode();
+  const focused = tree instanceof ShadowRoot ? tree.activeElement : null;
+  if (!focused || !root.contains(focused) || !focused.closest('[hidden]')) return;
+  for (const place of places()) if (place && !place.closest('[hidden], :disabled')) return place.focus();
+}
+
 function present(children: Child[]): (Node | string)[] {
   return children.filter((child): child is Node | string => child instanceof Node || typeof child === 'string');
 }

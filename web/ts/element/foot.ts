@@ -42,9 +42,11 @@ export class Foot implements Part {
   #line({ lost, note, capabilities }: Model): { kind: IconName; text: string } {
     const texts = this.#texts;
     if (lost) return { kind: 'suspect', text: texts.lost };
-    if (note) return { kind: 'info', text: note };
+    if (note) return { kind: 'info', text: texts.note(note) };
     if (!capabilities) return { kind: 'chip', text: '' };
-    const { device, downloadBytes, reason } = capabilities;
+    const { device, downloadBytes, fits, reason } = capabilities;
+    // What cannot run has its reason where the check would be started.
+    if (!fits) return { kind: 'chip', text: '' };
     const size = downloadBytes > 0 ? `. ${texts.downloadSize(this.#format.megabytes(downloadBytes))}` : '';
     if (device === 'webgpu') return { kind: 'chip', text: texts.onGpu + size };
     return { kind: reason ? 'info' : 'chip', text: texts.onCpu(reason) + size };

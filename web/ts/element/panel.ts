@@ -1,12 +1,15 @@
 // What is said beside the picture: what to do next, how far it is, what went wrong, or what came out.
 
 import { button } from './controls.js';
-import { h, setText, show } from './dom.js';
+import { h, keepFocus, setText, show } from './dom.js';
 import { canDetect, canFit, layoutOf, phaseOf, type Actions, type Model, type Part } from './model.js';
 import { ProgressPanel } from './progress.js';
 import { ProblemPanel } from './problem.js';
 import { ResultPanel } from './verdict.js';
 import type { Locale, Texts } from './texts.js';
+
+/** What takes the focus when the button that had it is gone: what came out, the way out, the way on. */
+const PLACES = ['.verdict', '[part~="cancel"]', '.primary', 'button'];
 
 export class Panel implements Part {
   readonly root: HTMLElement;
@@ -33,6 +36,7 @@ export class Panel implements Part {
     show(this.#result.root, phase === 'result');
     show(this.root, model.controls || !idle);
     for (const part of [this.#next, this.#progress, this.#problem, this.#result]) if (!part.root.hidden) part.update(model);
+    keepFocus(this.root, () => PLACES.flatMap((place) => [...this.root.querySelectorAll<HTMLElement>(place)]));
   }
 }
 
@@ -79,17 +83,18 @@ class NextPanel implements Part {
     const learn = layoutOf(model) === 'setup' && canFit(model) && !suspect;
     show(this.#learn, learn);
     show(this.#check, !learn);
-    show(this.#save, profile !== null);
+    // Who gave a profile has it.
+    show(this.#save, profile !== null && !model.given);
   }
 
   #whatNext(model: Model): string {
-    const { profile, stopped, suspect } = model;
+    const { given, profile, stopped, suspect } = model;
     const texts = this.#texts;
     if (stopped) return texts.stopped;
     if (!canFit(model)) return texts.needGood;
     if (canDetect(model)) return texts.ready;
-    if (suspect?.problem) return texts.problem[suspect.problem];
-    return profile ? texts.learned : texts.needSuspect;
+    if (suspect) return texts.needOther;
+    return profile && !given ? texts.learned : texts.needSuspect;
   }
 
   #fillClasses(names: string[], current: string | undefined): void {

@@ -29,13 +29,19 @@ export class Scale implements Part {
     });
     this.#track = h('div', { class: 'scale-track' }, h('i', { class: 'scale-tick' }), h('i', { class: 'scale-score' }));
     this.#what = h('p', { class: 'what-if small' }, this.#whatText,
-      button({ label: texts.thresholdReset, look: 'quiet', click: () => actions.setThreshold(null) }));
+      button({ label: texts.thresholdReset, look: 'quiet', click: () => this.#reset(actions) }));
     this.root = h('div', { class: 'scale', part: 'scale' },
       h('dl', { class: 'figures' },
         h('div', {}, h('dt', {}, texts.score), this.#score),
         h('div', {}, h('dt', {}, texts.threshold), this.#threshold)),
       h('div', { class: 'scale-line' }, this.#track, this.#input),
       this.#what);
+  }
+
+  #reset(actions: Actions): void {
+    actions.setThreshold(null);
+    // The button is gone then.
+    this.#input.focus();
   }
 
   update({ detected, judged, controls, threshold }: Model): void {

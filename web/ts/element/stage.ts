@@ -1,7 +1,7 @@
 // The suspect photo, large: a place to drop it, the photo itself, and after a check the pictures that lie over it.
 
 import { button, filePicker, hasCamera } from './controls.js';
-import { h, icon, setText, show } from './dom.js';
+import { h, icon, keepFocus, setText, show } from './dom.js';
 import type { Actions, Model, Part } from './model.js';
 import { Picture } from './picture.js';
 import type { Locale, Texts } from './texts.js';
@@ -66,5 +66,6 @@ export class Stage implements Part {
     setText(this.#problem, suspect?.problem ? this.#texts.problem[suspect.problem] : '');
     this.#picture.update(model);
     this.#toolbar.update(model);
+    keepFocus(this.root, () => [this.#tools, this.#prompt].map((place) => place.querySelector('button')));
   }
 }

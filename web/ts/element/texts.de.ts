@@ -20,8 +20,8 @@ export const german: Texts = {
   remove: (name) => `${name} entfernen`,
   unnamed: 'Foto',
   problem: {
-    heic: 'HEIC-Fotos sind hier nicht lesbar. Bitte als JPEG speichern.',
-    avif: 'AVIF-Fotos sind hier nicht lesbar. Bitte als JPEG, PNG oder WebP speichern.',
+    heic: 'HEIC-Fotos sind hier nicht lesbar. Bitte dieses als JPEG speichern.',
+    avif: 'AVIF-Fotos sind hier nicht lesbar. Bitte dieses als JPEG, PNG oder WebP speichern.',
     type: 'Das ist kein Foto in PNG, JPEG oder WebP.',
     damaged: 'Dieses Foto ist beschädigt und nicht lesbar.',
     unreachable: 'Dieses Foto konnte nicht geladen werden.',
@@ -32,6 +32,7 @@ export const german: Texts = {
   learn: 'Gute Fotos lernen',
   needGood: 'Beginnen Sie mit einem guten Foto.',
   needSuspect: 'Jetzt das zu prüfende Foto hinzufügen.',
+  needOther: 'Bitte ein anderes Foto wählen.',
   ready: 'Bereit zur Prüfung.',
   learned: 'Gelernt. Fügen Sie das zu prüfende Foto hinzu oder sichern Sie das Profil.',
   stopped: 'Angehalten. Ihre Fotos sind noch da.',
@@ -78,7 +79,7 @@ export const german: Texts = {
     if (p === null) return 'Kein p-Wert.';
     if (kind === 'held-out') return `Gute Fotos erreichen das höchstens in ${format.percent(p)} der Fälle (p\u00a0=\u00a0${format.probability(p)}).`;
     const above = Math.max(0, Math.round(p * (n + 1)) - 1);
-    return `${above === 0 ? 'Keines' : above} der ${n} guten Fotos war so hoch (p\u00a0≈\u00a0${format.probability(p)}, Näherung).`;
+    return `${above === 0 ? 'Keines' : above} der ${n} guten Fotos ${above > 1 ? 'erreichten' : 'erreichte'} diesen Wert (p\u00a0≈\u00a0${format.probability(p)}, Näherung).`;
   },
   support: 'Was diese Fotos belegen',
   supportOf: supportInGerman,
@@ -128,16 +129,17 @@ export const german: Texts = {
   privacy: 'Fotos bleiben auf diesem Gerät',
   onGpu: 'Läuft auf dem Grafikprozessor dieses Geräts',
   onCpu: (reason) => (reason ? 'WebGPU ist hier nicht nutzbar: läuft auf dem Prozessor, langsamer, mit demselben Ergebnis' : 'Läuft auf dem Prozessor'),
+  note: noteInGerman,
   downloadSize: (megabytes) => `${megabytes} MB, einmal geladen`,
   lost: 'Das Grafikgerät ging verloren. Ein neues setzt fort, wo es aufhörte.',
 
   errors: {
-    unsupported: { title: 'Auf diesem Gerät nicht möglich', hint: 'Versuchen Sie einen anderen Browser oder einen Rechner mit mehr Grafikspeicher.' },
+    unsupported: { title: 'Auf diesem Gerät nicht möglich', hint: 'Ein anderer Browser oder ein Rechner mit mehr Speicher kann helfen; die Einzelheiten sagen, was fehlt.' },
     'out-of-memory': { title: 'Zu wenig Speicher', hint: 'Schließen Sie andere Tabs oder Programme und versuchen Sie es erneut.' },
     'bad-image': { title: 'Das Foto ist nicht lesbar', hint: 'Wählen Sie ein anderes Foto: PNG, JPEG oder WebP.' },
-    'bad-bundle': { title: 'Das Modell ist beschädigt', hint: 'Nichts davon wurde behalten. Der nächste Versuch lädt es neu.' },
-    'bad-profile': { title: 'Das Profil passt nicht', hint: 'Es stammt von einem anderen Modell oder ist beschädigt. Lernen Sie die guten Fotos erneut.' },
-    network: { title: 'Das Modell ließ sich nicht laden', hint: 'Was angekommen ist, bleibt. Der nächste Versuch setzt fort.' },
+    'bad-bundle': { title: 'Das Modell ist beschädigt', hint: 'Nichts davon wurde behalten. Versuchen Sie es erneut, oder wählen Sie ein anderes Modell.' },
+    'bad-profile': { title: 'Das Profil passt nicht', hint: 'Es stammt von einem anderen Modell oder ist beschädigt. Entfernen Sie es und wählen Sie stattdessen gute Fotos.' },
+    network: { title: 'Das Laden ist fehlgeschlagen', hint: 'Was angekommen ist, bleibt. Der nächste Versuch setzt fort.' },
     aborted: { title: 'Angehalten', hint: '' },
     'device-lost': { title: 'Das Grafikgerät ging verloren', hint: 'Das geschieht nach dem Ruhezustand oder einem Treiberwechsel. Der nächste Versuch setzt fort.' },
     internal: { title: 'Etwas ging schief', hint: 'Ihre Fotos sind noch da. Versuchen Sie es erneut, oder laden Sie die Seite neu.' },
@@ -148,13 +150,23 @@ export const german: Texts = {
     `${german.verdict[verdict]}. Wert ${format.score(score)}, Schwelle ${format.score(threshold)}. ${regions === 1 ? '1 Stelle' : `${regions} Stellen`}.`,
 };
 
+/** What can be told of an English sentence without its figures; another one stays as it is. */
+function noteInGerman(sentence: string): string {
+  if (/as asked for/.test(sentence)) return 'Läuft auf dem Prozessor, wie gewünscht';
+  const parts = [
+    /The processor is used/.test(sentence) && german.onCpu(sentence),
+    /not kept/.test(sentence) && 'Im Browser ist zu wenig Platz: Das Modell wird bei jedem Besuch neu geladen',
+  ].filter((part) => part !== false);
+  return parts.join('. ') || sentence;
+}
+
 /** The engine says this in English; here it is said again from the figures. */
 function supportInGerman({ calibration: { kind, n, false_alarm_rate_supported: rate } }: ProfileClass): string {
   switch (kind) {
     case 'views':
-      return 'Die Schwelle stammt aus verschobenen und skalierten Ansichten des einzigen guten Fotos; einen p-Wert gibt es nicht. Mehr gute Fotos verbessern sie.';
+      return 'Die Schwelle stammt aus verschobenen und skalierten Ansichten des einzigen guten Fotos; einen p\u2011Wert gibt es nicht. Mehr gute Fotos verbessern sie.';
     case 'leave-one-out':
-      return `Die Schwelle vergleicht jedes der ${n} guten Fotos mit den anderen; p-Werte sind Näherungen. Eine Fehlalarmrate brauchte eigene gute Fotos: 19 für 5 %.`;
+      return `Die Schwelle vergleicht jedes der ${n} guten Fotos mit den anderen; p\u2011Werte sind Näherungen. Eine Fehlalarmrate brauchte eigene gute Fotos: 19 für 5 %.`;
     case 'held-out':
       return `Die Schwelle stammt aus ${n} eigenen guten Fotos; belegt sind Fehlalarmraten ab ${((rate ?? 1) * 100).toFixed(1).replace('.', ',')} %.`;
   }

@@ -1,3 +1,4 @@
+import type { ProfileClass } from './api.js';
 import type { Texts } from './texts.js';
 
 const photos = (count: number): string => `${count} photo${count === 1 ? '' : 's'}`;
@@ -20,8 +21,8 @@ export const english: Texts = {
   remove: (name) => `Remove ${name}`,
   unnamed: 'photo',
   problem: {
-    heic: 'HEIC photos cannot be read here. Save it as JPEG and try again.',
-    avif: 'AVIF photos cannot be read here. Save it as JPEG, PNG or WebP and try again.',
+    heic: 'HEIC photos cannot be read here. Save this one as JPEG and try again.',
+    avif: 'AVIF photos cannot be read here. Save this one as JPEG, PNG or WebP and try again.',
     type: 'This is not a PNG, JPEG or WebP photo.',
     damaged: 'This photo is damaged and cannot be read.',
     unreachable: 'This photo could not be fetched.',
@@ -32,6 +33,7 @@ export const english: Texts = {
   learn: 'Learn good photos',
   needGood: 'Start with a good photo.',
   needSuspect: 'Now add the photo to check.',
+  needOther: 'Choose another photo to check.',
   ready: 'Ready to check.',
   learned: 'Learned. Add the photo to check, or save the profile for later.',
   stopped: 'Stopped. Your photos are still here.',
@@ -81,7 +83,7 @@ export const english: Texts = {
     return `${above === 0 ? 'None' : above} of the ${goodPhotos(n)} scored this high (p\u00a0≈\u00a0${format.probability(p)}, approximate).`;
   },
   support: 'What these photos support',
-  supportOf: (profile) => profile.support,
+  supportOf,
   regions: 'Regions',
   noRegions: 'No region stands out at this threshold.',
   place: ({ row, column }) => (row === 'middle' ? (column === 'centre' ? 'Centre' : `Middle ${column}`)
@@ -125,16 +127,17 @@ export const english: Texts = {
   privacy: 'Photos stay on this device',
   onGpu: 'Runs on this device’s graphics processor',
   onCpu: (reason) => `${reason ? `${reason} ` : ''}Runs on the processor${reason ? ': slower, same result' : ''}`,
+  note: (sentence) => sentence,
   downloadSize: (megabytes) => `${megabytes} MB, loaded once`,
   lost: 'The graphics device was lost. A new one goes on where it stopped.',
 
   errors: {
-    unsupported: { title: 'Not possible on this device', hint: 'Try another browser, or a computer with more graphics memory.' },
+    unsupported: { title: 'Not possible on this device', hint: 'Another browser or a computer with more memory may do; the details say what is missing.' },
     'out-of-memory': { title: 'Not enough memory', hint: 'Close other tabs or programs, then try again.' },
     'bad-image': { title: 'The photo cannot be read', hint: 'Choose another photo: PNG, JPEG or WebP.' },
-    'bad-bundle': { title: 'The model is damaged', hint: 'Nothing of it was kept. Try again to download it anew.' },
-    'bad-profile': { title: 'The profile does not fit', hint: 'It was made with another model, or is damaged. Learn the good photos again.' },
-    network: { title: 'The model could not be downloaded', hint: 'What has arrived is kept. Try again to continue.' },
+    'bad-bundle': { title: 'The model is damaged', hint: 'Nothing of it was kept. Try again, or choose another model.' },
+    'bad-profile': { title: 'The profile does not fit', hint: 'It was made with another model, or is damaged. Remove it and choose good photos instead.' },
+    network: { title: 'The download failed', hint: 'What has arrived is kept. Try again to continue.' },
     aborted: { title: 'Stopped', hint: '' },
     'device-lost': { title: 'The graphics device was lost', hint: 'This happens after sleep or a driver reset. Try again to go on where it stopped.' },
     internal: { title: 'Something went wrong', hint: 'Your photos are still here. Try again; if it stays, reload the page.' },
@@ -144,3 +147,15 @@ export const english: Texts = {
   announceResult: (verdict, score, threshold, regions, format) =>
     `${english.verdict[verdict]}. Score ${format.score(score)}, threshold ${format.score(threshold)}. ${regions === 1 ? '1 region' : `${regions} regions`}.`,
 };
+
+/** What the engine says of it, in whole sentences. */
+function supportOf({ calibration: { kind, n, false_alarm_rate_supported: rate } }: ProfileClass): string {
+  switch (kind) {
+    case 'views':
+      return 'The threshold comes from shifted and scaled views of the only good photo; there is no p\u2011value. More good photos make it better.';
+    case 'leave-one-out':
+      return `The threshold compares each of the ${n} good photos with the others; p\u2011values are approximate. A false-alarm rate needs good photos kept apart: 19 for 5%.`;
+    case 'held-out':
+      return `The threshold comes from ${n} good photos kept apart; they support false-alarm rates from ${((rate ?? 1) * 100).toFixed(1)}%.`;
+  }
+}

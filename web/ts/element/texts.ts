@@ -45,6 +45,7 @@ export interface Texts {
   readonly learn: string;
   readonly needGood: string;
   readonly needSuspect: string;
+  readonly needOther: string;
   readonly ready: string;
   readonly learned: string;
   readonly stopped: string;
@@ -106,6 +107,8 @@ export interface Texts {
   readonly onGpu: string;
   /** `reason`: why the graphics processor is not used, in English. */
   onCpu(reason: string | null): string;
+  /** A sentence of the engine about where it runs and what is kept, in English. */
+  note(sentence: string): string;
   downloadSize(megabytes: string): string;
   readonly lost: string;
 

@@ -1,7 +1,7 @@
 // The good photos: a tray of thumbnails that can be removed, or the profile that stands in for them.
 
 import { button, filePicker, hasCamera } from './controls.js';
-import { h, icon, setText, show } from './dom.js';
+import { h, icon, keepFocus, setText, show } from './dom.js';
 import { layoutOf, type Actions, type Model, type Part } from './model.js';
 import type { Photo } from './photos.js';
 import type { Locale, Texts } from './texts.js';
@@ -49,13 +49,15 @@ export class Tray implements Part {
     const { good, given } = model;
     show(this.root, model.controls);
     this.#sync(good);
-    const empty = good.length === 0 && !given;
-    show(this.#prompt, empty && layoutOf(model) === 'setup');
-    show(this.#list, good.length > 0 || (this.#prompt.hidden && !given));
+    const prompting = good.length === 0 && !given && layoutOf(model) === 'setup';
+    show(this.#prompt, prompting);
+    // A profile stands in for photos: those that are there as well decide nothing.
+    show(this.#list, !given && !prompting);
     show(this.#profile, given !== null);
     const classes = model.profile?.info.classes.length;
     setText(this.#profileName, [given?.name || this.#texts.profile, classes && this.#texts.profileClasses(classes)].filter(Boolean).join(' · '));
-    setText(this.#count, good.length > 0 ? String(good.length) : '');
+    setText(this.#count, good.length > 0 && !given ? String(good.length) : '');
+    keepFocus(this.root, () => [this.#add, this.#prompt, this.#profile].map((place) => place.querySelector('button')));
   }
 
   /** Keeps the nodes of photos that stay, so that focus and pictures do too. */

@@ -11,7 +11,7 @@ export class ResultPanel implements Part {
   readonly root: HTMLElement;
   readonly #texts: Texts;
   readonly #format: Format;
-  readonly #verdict = h('p', { class: 'verdict', part: 'verdict' });
+  readonly #verdict = h('p', { class: 'verdict', part: 'verdict', tabindex: -1 });
   readonly #line = h('p', { class: 'muted verdict-line' });
   readonly #pValue = h('p', { class: 'muted small' });
   readonly #support: HTMLElement;

@@ -30,7 +30,11 @@ input[type="range"] { margin: 0; background: none; cursor: pointer; appearance: 
 @container anomaly-sd (max-width: 20rem) {
   .segment span { padding-inline: 0; font-size: 0.8125em; letter-spacing: -0.01em; }
 }
-@media (forced-colors: active) { .segment input:checked + span { outline: 2px solid Highlight; } }
+@media (forced-colors: active) {
+  .range::-webkit-slider-runnable-track { background: CanvasText; forced-color-adjust: none; }
+  .range::-moz-range-track { background: CanvasText; forced-color-adjust: none; }
+  .segment input:checked + span { outline: 2px solid Highlight; }
+}
 
 .details summary { display: flex; align-items: center; gap: calc(var(--_u) * 2); font-size: 0.9286em; font-weight: 600; cursor: pointer; border-radius: 4px; list-style: none; }
 .details summary::-webkit-details-marker { display: none; }

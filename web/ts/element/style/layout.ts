@@ -17,6 +17,9 @@ export const layout = `
 .frame:not([data-controls]) > * { grid-area: auto; }
 .frame:not([data-controls]) > .foot { grid-column: 1 / -1; }
 
+/* The lines between are gaps that show the frame's own colour, which is replaced here. */
+@media (forced-colors: active) { .good, .stage, .panel, .foot { outline: 1px solid; } }
+
 .head { display: flex; align-items: center; gap: calc(var(--_u) * 2); min-block-size: calc(var(--_u) * 14); padding: calc(var(--_u) * 2) calc(var(--_u) * 4); }
 .stage .head { padding-inline-end: calc(var(--_u) * 2); }
 .tools { flex: none; flex-wrap: nowrap; gap: 0; margin-inline-start: auto; }
@@ -31,8 +34,10 @@ export const layout = `
 .stage-body .prompt { position: absolute; inset: calc(var(--_u) * 4); padding: calc(var(--_u) * 2) calc(var(--_u) * 4); }
 .frame[data-layout="setup"] .stage-body .prompt { inset: 0; background: var(--_bg); }
 .frame[data-controls] .prompt { border: 1px dashed var(--_dash); border-radius: var(--_small); }
-.prompt-icon { display: grid; place-items: center; inline-size: calc(var(--_u) * 10); block-size: calc(var(--_u) * 10); border-radius: 50%; background: var(--_hover); color: var(--_muted); }
+.prompt-icon { flex: none; display: grid; place-items: center; inline-size: calc(var(--_u) * 10); block-size: calc(var(--_u) * 10); border-radius: 50%; background: color-mix(in oklab, var(--_text) 7%, transparent); color: var(--_muted); }
 .prompt-icon.warn { background: color-mix(in oklab, var(--_suspect) 14%, var(--_bg)); color: var(--_suspect); }
+/* In one column the width would make it too low for what stands in it. */
+.frame[data-controls] .stage-body:has(> .prompt:not([hidden])) { min-block-size: 18rem; }
 .prompt-text { max-inline-size: 22em; color: var(--_muted); text-wrap: balance; }
 .prompt-note { color: var(--_muted); font-size: 0.8571em; }
 .prompt .row { justify-content: center; }
@@ -49,7 +54,7 @@ export const layout = `
 @container anomaly-sd (max-width: 30rem) {
   .file-name { display: none; }
   .frame[data-layout="work"] .good .head { flex-wrap: wrap; }
-  .frame[data-layout="work"] .good .thumbs { flex: 1 0 100%; margin-block-end: 0; }
+  .frame[data-layout="work"] .good .thumbs { flex: 1 0 100%; margin-block-end: 0; margin-inline: calc(var(--_u) * -1); }
   .toolbar { padding-inline: calc(var(--_u) * 3); }
 }
 @container anomaly-sd (max-width: 22rem) {

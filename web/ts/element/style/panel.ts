@@ -43,6 +43,7 @@ export const panel = `
 .outcome[data-verdict="anomalous"] { --_verdict: var(--_anomalous); }
 .verdict { display: flex; align-items: center; gap: calc(var(--_u) * 2); color: var(--_verdict); font-size: 1.5714em; font-weight: 600; line-height: 1.25; letter-spacing: -0.015em; }
 .verdict .icon { inline-size: 1.1em; block-size: 1.1em; stroke-width: 1.9; }
+.verdict:focus-visible { outline: none; }
 .verdict-line { margin-block-start: calc(var(--_u)); }
 
 .figures { display: flex; justify-content: space-between; gap: calc(var(--_u) * 4); }
@@ -61,7 +62,7 @@ export const panel = `
 .scale-input::-moz-range-thumb { box-sizing: border-box; inline-size: 12px; block-size: 100%; border: 3.5px solid transparent; border-radius: 6px; background: var(--_text) padding-box; }
 .scale-input:focus-visible { outline-offset: 0; border-radius: 6px; }
 .what-if { display: flex; gap: calc(var(--_u) * 2); margin-block-start: calc(var(--_u) * 1.5); align-items: center; justify-content: space-between; color: var(--_muted); }
-.what-if .button { min-block-size: calc(var(--_u) * 7); color: var(--_accent); }
+.what-if .button { margin-inline-end: calc(var(--_u) * -2); min-block-size: calc(var(--_u) * 7); color: var(--_accent); }
 
 .more { display: grid; gap: calc(var(--_u) * 5); padding-block-start: calc(var(--_u) * 4); border-block-start: 1px solid var(--_line); }
 .group { display: grid; gap: calc(var(--_u) * 2); }
@@ -75,6 +76,13 @@ export const panel = `
 .downloads { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: calc(var(--_u) * 2); }
 .downloads .button { inline-size: 100%; justify-content: flex-start; padding-inline: calc(var(--_u) * 2.5); font-size: 0.9286em; font-weight: 450; }
 .downloads .icon { color: var(--_muted); }
+
+/* Chosen colours would all become one: what these show is in nothing else. */
+@media (forced-colors: active) {
+  .scale-track, .bar, .step-mark, .mark { forced-color-adjust: none; }
+  .bar { box-shadow: inset 0 0 0 1px CanvasText; }
+  .scale-input::-webkit-slider-thumb { background: CanvasText padding-box; border-color: transparent; forced-color-adjust: none; }
+}
 
 .frame:not([data-controls]) .outcome { gap: calc(var(--_u) * 2); }
 .frame:not([data-controls]) .steps { display: none; }
