@@ -1,4 +1,4 @@
-// Models over HTTP in a real browser: broken, cut, cached.
+// Models in a real browser: over HTTP broken, cut, cached, and from files that a person picks.
 
 import assert from 'node:assert/strict';
 import { statSync } from 'node:fs';
@@ -23,12 +23,13 @@ after(async () => {
 const LOADED = { model: 'mini', note: 'The processor is used, as asked for.' };
 const SHARD = '**/models/mini/000.safetensors*';
 
-/** Loads the engine in the page: the error's code, or what the engine is. */
+/** Loads the engine in the page, `picked` from `window.picked`: the error's code, or what the engine is. */
 function load(page, options = {}) {
-  return page.evaluate(async (options) => {
+  return page.evaluate(async ({ picked, ...options }) => {
     const { AnomalySD } = await import('/anomalysd/index.js');
     try {
-      const engine = await AnomalySD.load({ device: 'cpu', ...options });
+      const bundle = picked ? { bundle: window.picked } : {};
+      const engine = await AnomalySD.load({ device: 'cpu', ...options, ...bundle });
       const { info, note } = engine;
       engine.dispose();
       return { model: info.model.name, note };
@@ -147,5 +148,97 @@ test('without room a small model is used and not kept, a large one is refused; w
   await page.reload();
   assert.deepEqual(await load(page), LOADED);
   assert.equal(requests.length, 3);
+  await context.close();
+});
+
+test('picked files are a model without a request for shards; a wrong one is refused by name', async () => {
+  const context = await chromium.newContext();
+  const { page } = await open(context, `${server.url}embed/plain.html`);
+  await page.evaluate(async () => {
+    const bytesOf = async (name) => new Uint8Array(await (await fetch(`/anomalysd/models/mini/${name}`)).arrayBuffer());
+    const [table, shard] = await Promise.all(['bundle.json', '000.safetensors'].map(bytesOf));
+    window.pick = (bytes) => {
+      window.picked = [new File([table], 'bundle.json'), new File([bytes], '000.safetensors'), new File(['x'], 'LICENSE')];
+    };
+    window.shard = shard;
+    window.pick(shard);
+  });
+  const requests = counted(page);
+  assert.deepEqual(await load(page, { picked: true }), LOADED);
+  const { downloadBytes } = await page.evaluate(async () => {
+    const { AnomalySD } = await import('/anomalysd/index.js');
+    return AnomalySD.capabilities({ bundle: window.picked });
+  });
+  assert.equal(downloadBytes, 0);
+
+  await page.evaluate(() => window.pick(window.shard.subarray(1)));
+  const short = await load(page, { picked: true });
+  assert.equal(short.code, 'bad-bundle', JSON.stringify(short));
+  assert.match(short.message, /000\.safetensors has 11511855 bytes, bundle\.json says 11511856/);
+
+  await page.evaluate(() => {
+    const changed = window.shard.slice();
+    changed[changed.length - 100] ^= 1;
+    window.pick(changed);
+  });
+  const changed = await load(page, { picked: true });
+  assert.equal(changed.code, 'bad-bundle', JSON.stringify(changed));
+  assert.match(changed.message, /000\.safetensors/);
+
+  await page.evaluate(() => { window.picked = window.picked.filter(({ name }) => name !== '000.safetensors'); });
+  const missing = await load(page, { picked: true });
+  assert.equal(missing.code, 'bad-bundle', JSON.stringify(missing));
+  assert.match(missing.message, /000\.safetensors is not among the picked files/);
+  assert.deepEqual(requests, []);
+  await context.close();
+});
+
+test('the demo page takes a model by its address and as a folder, and goes back to its own', async () => {
+  const context = await chromium.newContext();
+  const { page, heard } = await open(context, server.url);
+  await page.evaluate(() => {
+    window.widget = document.querySelector('anomaly-sd');
+    // A model is loaded with the first work; what comes after it is none of this test's.
+    window.loaded = async () => {
+      const model = new Promise((resolve, reject) => {
+        window.widget.addEventListener('load', ({ detail }) => resolve(detail.info.model.name), { once: true });
+        window.widget.addEventListener('error', ({ detail }) => reject(detail.error), { once: true });
+      });
+      window.widget.good = ['/samples/pill/good/0.jpg'];
+      window.widget.fit().catch(() => {});
+      return model.finally(() => window.widget.abort());
+    };
+  });
+  const fetched = [];
+  context.on('request', (request) => fetched.push(new URL(request.url()).pathname));
+  const shards = () => fetched.splice(0).filter((path) => path.endsWith('000.safetensors'));
+  const name = page.locator('#model-name');
+
+  await page.getByText('Bring your own model').click();
+  const address = `${server.url}anomalysd/models/mini/bundle.json`;
+  await page.getByLabel('Address').fill(` ${address} `);
+  await page.getByRole('button', { name: 'Use' }).click();
+  assert.equal(await name.textContent(), `Model: ${address}.`);
+  assert.equal(await page.evaluate(() => window.loaded()), 'mini');
+  assert.deepEqual(shards(), ['/anomalysd/models/mini/000.safetensors']);
+
+  await page.locator('#folder').setInputFiles(join(root, 'web/dist/models/mini'));
+  assert.equal(await name.textContent(), 'Model: mini.');
+  assert.deepEqual(await page.evaluate(() => [...window.widget.bundle].map(({ name }) => name).sort()), [
+    '000.safetensors', 'LICENSE', 'MODEL_CARD.md', 'bundle.json',
+  ]);
+  assert.equal(await page.evaluate(() => window.loaded()), 'mini');
+  assert.deepEqual(fetched.splice(0).filter((path) => path.includes('/models/mini/')), []);
+
+  await page.getByRole('button', { name: 'Back to mini' }).click();
+  assert.equal(await name.textContent(), 'Model: mini, which comes with this page.');
+  assert.equal(await page.evaluate(() => window.widget.bundle), 'mini');
+  assert.ok(await page.getByRole('button', { name: 'Back to mini' }).isHidden());
+  assert.deepEqual(heard, []);
+
+  await page.getByLabel('Address').fill(`${server.url}anomalysd/models/none/`);
+  await page.getByRole('button', { name: 'Use' }).click();
+  assert.equal(await page.evaluate(() => window.loaded().catch(({ code }) => code)), 'network');
+  await page.locator('anomaly-sd').getByText('The download failed').waitFor();
   await context.close();
 });

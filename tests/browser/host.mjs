@@ -18,9 +18,10 @@ export const ANY_ORIGIN = { 'access-control-allow-origin': '*', 'access-control-
 /**
  * Serves a folder on a free port until it is stopped, with `pages` (text by path) in place of files. `cut(path)` is told
  * of each request and says how many bytes of its answer are sent before the connection breaks; without a number all are.
+ * An answer is sent in quarters, and `wait(path, quarter)` is waited for before each.
  * `log` holds `{ path, from, sent }` of each request: the first byte that was asked for, and how many were sent.
  */
-export async function host(folder, { headers = {}, pages = {}, cut = () => undefined } = {}) {
+export async function host(folder, { headers = {}, pages = {}, cut = () => undefined, wait = () => undefined } = {}) {
   const log = [];
   const server = createServer(async (request, response) => {
     const path = new URL(request.url, 'http://host.test').pathname.replace(/\/$/, '/index.html');
@@ -39,7 +40,14 @@ export async function host(folder, { headers = {}, pages = {}, cut = () => undef
     response.setHeader('content-length', bytes.length - from);
     if (from > 0) response.setHeader('content-range', `bytes ${from}-${bytes.length - 1}/${bytes.length}`);
     response.writeHead(from > 0 ? 206 : 200);
-    if (from + rest.length === bytes.length) return response.end(rest);
+    if (from + rest.length === bytes.length) {
+      const size = Math.ceil(rest.length / 4);
+      for (const quarter of [0, 1, 2, 3]) {
+        await wait(path, quarter);
+        response.write(rest.subarray(quarter * size, (quarter + 1) * size));
+      }
+      return response.end();
+    }
     // What is on its way shall arrive before the end of it does.
     response.write(rest, () => setTimeout(() => request.socket.destroy(), 200));
   });

@@ -1,21 +1,14 @@
 // The pages as a person sees them: ready at once, one click to a verdict, three widgets on one engine, nothing for axe to find.
 
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { browser, open, root, serve } from './support.mjs';
-
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-/** Pictures to look at; git ignores them. */
-const pictures = join(root, 'out/browser');
+import { picture, violations } from './look.mjs';
+import { browser, open, serve } from './support.mjs';
 
 let server;
 let chromium;
 
 before(async () => {
-  mkdirSync(pictures, { recursive: true });
   server = await serve();
   chromium = await browser();
 });
@@ -24,15 +17,6 @@ after(async () => {
   await chromium?.close();
   server?.stop();
 });
-
-/** What axe-core finds on the page, shadow trees included. */
-async function violations(page) {
-  await page.evaluate(axe);
-  return page.evaluate(async () => {
-    const { violations } = await window.axe.run();
-    return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
-  });
-}
 
 /** Counts the `result` events of the page's widgets from now on. */
 function countResults(page) {
@@ -58,7 +42,7 @@ test('the page can be used within two seconds, before any weights', async () => 
   assert.ok(ready <= 2000, `ready after ${ready} ms`);
   assert.deepEqual(fetched.filter((url) => /\.(safetensors|wasm)$/.test(new URL(url).pathname)), []);
   assert.deepEqual(await violations(page), []);
-  await page.screenshot({ path: join(pictures, 'start.png') });
+  await picture(page, 'start');
   await context.close();
 });
 
@@ -74,7 +58,7 @@ test('one click on an example ends with a verdict, regions, and a repaired photo
   assert.equal(json.verdict, 'anomalous', `score ${json.score}, threshold ${json.threshold}`);
   assert.ok(json.regions.length > 0);
   assert.deepEqual(await violations(page), []);
-  await page.screenshot({ path: join(pictures, 'result.png'), fullPage: true });
+  await picture(page, 'result', { fullPage: true });
   assert.deepEqual(heard, []);
   await context.close();
 });
@@ -88,7 +72,7 @@ test('three widgets of a dashboard share one engine under a strict policy', asyn
   assert.equal(page.workers().length, 1);
   await page.getByRole('button', { name: 'Pause feed' }).click();
   assert.deepEqual(await violations(page), []);
-  await page.screenshot({ path: join(pictures, 'dashboard.png'), fullPage: true });
+  await picture(page, 'dashboard', { fullPage: true });
   assert.deepEqual(heard, []);
   await context.close();
 });
