@@ -19,15 +19,16 @@ export class ProblemPanel implements Part {
   readonly #hint = h('p', { class: 'muted' });
   readonly #message = h('p', { class: 'message' });
   readonly #details: HTMLElement;
-  readonly #retry: HTMLButtonElement;
+  readonly #retry: HTMLElement;
   #shown: AnomalySDError | null = null;
 
   constructor({ texts }: Locale, actions: Actions) {
     this.#texts = texts;
-    this.#retry = button({ label: texts.retry, icon: 'retry', look: 'primary', part: 'retry', click: () => actions.retry() });
+    this.#retry = h('div', { class: 'row' },
+      button({ label: texts.retry, icon: 'retry', look: 'primary', part: 'retry', click: () => actions.retry() }));
     this.#details = h('details', { class: 'details' }, h('summary', {}, texts.details), this.#message);
     this.root = h('div', { class: 'problem-panel', part: 'error' },
-      this.#icon, this.#title, this.#hint, this.#details, h('div', { class: 'row' }, this.#retry));
+      this.#icon, this.#title, this.#hint, this.#details, this.#retry);
   }
 
   update({ error }: Model): void {

@@ -14,7 +14,7 @@ export const controls = `
 .field { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: calc(var(--_u) * 2); }
 
 input[type="range"] { margin: 0; background: none; cursor: pointer; appearance: none; }
-.range { inline-size: 100%; block-size: calc(var(--_u) * 6); }
+.range { inline-size: 100%; block-size: calc(var(--_u) * 6); border-radius: 6px; }
 .range::-webkit-slider-runnable-track { block-size: 4px; border-radius: 2px; background: var(--_control); }
 .range::-moz-range-track { block-size: 4px; border-radius: 2px; background: var(--_control); }
 .range::-webkit-slider-thumb { appearance: none; inline-size: 1rem; block-size: 1rem; margin-block-start: calc((4px - 1rem) / 2); border: 1px solid var(--_dash); border-radius: 50%; background: light-dark(#fff, #e6e8ec); }

@@ -51,10 +51,10 @@ export const panel = `
 .figures dt { color: var(--_muted); font-size: 0.8571em; }
 .figure { font-size: 1.2857em; font-weight: 600; line-height: 1.3; letter-spacing: -0.01em; font-variant-numeric: tabular-nums; }
 .scale-line { position: relative; block-size: calc(var(--_u) * 7); margin-block-start: calc(var(--_u)); }
-.scale-track { position: absolute; inset: calc(50% - 4px) 6px auto; block-size: 8px; border-radius: 4px;
+.scale-track { position: absolute; inset: calc(50% - var(--_u)) 6px auto; block-size: calc(var(--_u) * 2); border-radius: 4px;
   --_at: calc(var(--threshold) * 100%);
   background: linear-gradient(to right, color-mix(in oklab, var(--_ok) 34%, var(--_bg)) var(--_at), color-mix(in oklab, var(--_anomalous) 34%, var(--_bg)) var(--_at)); }
-.scale-score { position: absolute; left: calc(var(--score) * 100%); inset-block-start: 50%; inline-size: 14px; block-size: 14px; border: 2px solid var(--_bg); border-radius: 3px; background: var(--_verdict); transform: translate(-50%, -50%) rotate(45deg); }
+.scale-score { position: absolute; left: calc(var(--score) * 100%); inset-block-start: 50%; inline-size: calc(var(--_u) * 3.5); block-size: calc(var(--_u) * 3.5); border: 2px solid var(--_bg); border-radius: 3px; background: var(--_verdict); transform: translate(-50%, -50%) rotate(45deg); }
 .scale-tick { position: absolute; left: calc(var(--threshold) * 100%); inset-block: -5px; inline-size: 2px; margin-left: -1px; background: var(--_text); }
 .scale-input { position: absolute; inset: 0; inline-size: 100%; block-size: 100%; }
 .scale-input::-webkit-slider-runnable-track { block-size: 100%; }

@@ -7,10 +7,10 @@ export const picture = `
 .heat { transition: opacity 120ms; }
 
 .marks { pointer-events: none; }
-.mark { position: absolute; border-radius: 3px; outline: 1.5px solid #fff; box-shadow: 0 0 0 2.5px rgb(0 0 0 / 0.45), inset 0 0 0 1px rgb(0 0 0 / 0.35); pointer-events: auto; transition: opacity 120ms; }
+.mark { position: absolute; border-radius: 3px; outline: calc(var(--_u) * 0.375) solid #fff; box-shadow: 0 0 0 2.5px rgb(0 0 0 / 0.45), inset 0 0 0 1px rgb(0 0 0 / 0.35); pointer-events: auto; transition: opacity 120ms; }
 .mark-number { position: absolute; inset: -1px auto auto -1px; min-inline-size: 1.5em; padding: 0 0.35em; border-radius: 3px 0 3px 0; background: #fff; color: #16181d; font-size: 0.7857em; font-weight: 600; line-height: 1.5; text-align: center; }
 .marks[data-marked] .mark:not([data-on]) { opacity: 0.25; }
-.mark[data-on] { outline: 2.5px solid #fff; box-shadow: 0 0 0 4px rgb(0 0 0 / 0.55), 0 0 0 200vmax rgb(0 0 0 / 0.42); }
+.mark[data-on] { outline: calc(var(--_u) * 0.625) solid #fff; box-shadow: 0 0 0 4px rgb(0 0 0 / 0.55), 0 0 0 200vmax rgb(0 0 0 / 0.42); }
 
 .compare { overflow: hidden; }
 .compare-input { position: absolute; inset: 0; z-index: 1; inline-size: 100%; block-size: 100%; opacity: 0; cursor: ew-resize !important; touch-action: pan-y; }
