@@ -172,7 +172,7 @@ test('a detection whose device is lost goes on at the pass where it stopped', { 
     });
   });
   // In the middle of it.
-  await page.waitForFunction(() => window.seen?.done / window.seen?.total > 0.5, null, { timeout: 120_000 });
+  await page.waitForFunction(() => window.seen?.done / window.seen?.total > 0.5, null, { timeout: 300_000 });
   const session = await chromium.newBrowserCDPSession();
   await session.send('Browser.crashGpuProcess').catch(() => {});
   const got = await page.evaluate(() => window.running);

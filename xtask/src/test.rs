@@ -127,7 +127,7 @@ pub fn run(root: &Path, only: Option<&str>, full: bool) -> Outcome {
             web::site(root)?;
             node(root, "web", &["test/"], limit)
         }),
-        Stage::new("browser", 15, |limit| {
+        Stage::new("browser", 30, |limit| {
             setup::browser(limit)?;
             web::packages(&root.join("tests/browser"), limit)?;
             // One after the other: the detections share two cores with the browser.
@@ -135,7 +135,7 @@ pub fn run(root: &Path, only: Option<&str>, full: bool) -> Outcome {
         }),
     ];
     if full {
-        stages.push(Stage::new("full browser", 60, |limit| {
+        stages.push(Stage::new("full browser", 120, |limit| {
             let arguments = [&["--test-concurrency=1"][..], &FULL].concat();
             node(root, "tests/browser", &arguments, limit)
         }));
