@@ -93,9 +93,9 @@ impl Profile {
     /// # Errors
     /// [`DetectError::Profile`] with both fingerprints.
     pub fn check(&self, model: Option<&Weights>, features: &Weights) -> Result<(), DetectError> {
-        let said = |weights: Option<&Weights>| match weights {
-            Some(weights) => format!("{} ({})", weights.name, weights.fingerprint),
-            None => "no model".to_owned(),
+        let said = |what: &str, weights: Option<&Weights>| match weights {
+            Some(weights) => format!("the {what} {} ({})", weights.name, weights.fingerprint),
+            None => format!("no {what}"),
         };
         let fingerprint = |weights: Option<&Weights>| weights.map(|own| own.fingerprint.clone());
         for (what, own, loaded) in [
@@ -105,9 +105,9 @@ impl Profile {
             if fingerprint(own) != fingerprint(loaded) {
                 return Err(DetectError::Profile {
                     reason: format!(
-                        "it was made with the {what} {}, but loaded is {}",
-                        said(own),
-                        said(loaded)
+                        "it was made with {}, but loaded is {}",
+                        said(what, own),
+                        said(what, loaded)
                     ),
                 });
             }
