@@ -37,7 +37,7 @@ pub fn attend(
     let key = split_heads(key, heads).swap_dims(2, 3); // [B, heads, d, keys]
     let value = split_heads(value, heads);
     // Either of the two products: scores, and what they weigh.
-    let query_flop = 2 * (batch * keys * inner) as u64;
+    let query_flop = 2 * batch as u64 * keys as u64 * inner as u64;
     let piece = (MAX_SCORES / (batch * heads * keys).max(1))
         .min(most_units(query_flop, MAX_DISPATCH_FLOP))
         .clamp(1, queries.max(1));

@@ -4,7 +4,7 @@ use burn::module::{Module, Param};
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor};
 
-use super::dispatch::{MAX_DISPATCH_FLOP, convolution_pieces};
+use super::dispatch::{MAX_DISPATCH_FLOP, channel_flop, convolution_pieces};
 use super::norm::in_type;
 use crate::Result;
 use crate::weights::{Init, Loader};
@@ -127,7 +127,7 @@ impl Conv2d {
         let side = |side: usize| {
             (side + self.padding.0 + self.padding.1).saturating_sub(kernel) / self.stride + 1
         };
-        let channel_flop = 2 * (inputs * kernel * kernel * side(height) * side(width)) as u64;
+        let channel_flop = channel_flop(inputs, kernel, [side(height), side(width)]);
         let pieces = convolution_pieces(batch, outputs, channel_flop, limit);
         let weight = in_type(self.weight.val(), input.dtype());
         let bias = self.bias.as_ref().map(Param::val);

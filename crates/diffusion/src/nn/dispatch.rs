@@ -23,6 +23,12 @@ pub fn most_units(unit_flop: u64, limit: u64) -> usize {
     usize::try_from(limit / unit_flop.max(1)).map_or(usize::MAX, |most| most.max(1))
 }
 
+/// One output channel of one photo. In 64 bits: a browser's words have 32, and a decoder at
+/// 1024×1024 pixels is beyond them.
+pub fn channel_flop(inputs: usize, kernel: usize, [height, width]: [usize; 2]) -> u64 {
+    2 * inputs as u64 * (kernel * kernel) as u64 * height as u64 * width as u64
+}
+
 /// Photos and output channels of each dispatch of a convolution: whole photos where one is within
 /// the limit, else output channels of one photo. `channel_flop`: of one output channel of a photo.
 pub fn convolution_pieces(
@@ -46,8 +52,8 @@ mod tests {
     use super::*;
 
     /// Output channels, input channels, kernel and side of the output: the heaviest convolutions of
-    /// Stable Diffusion's U-Net at 64×64 latents and of its decoder at 512×512 pixels.
-    const HEAVIEST: [[usize; 4]; 8] = [
+    /// Stable Diffusion's U-Net at 64×64 latents and of its decoder at 512×512 and 1024×1024 pixels.
+    const HEAVIEST: [[usize; 4]; 9] = [
         [320, 960, 3, 64],
         [640, 1920, 3, 32],
         [1280, 2560, 3, 16],
@@ -56,12 +62,13 @@ mod tests {
         [256, 512, 3, 512],
         [256, 256, 3, 512],
         [128, 256, 3, 512],
+        [256, 512, 3, 1024],
     ];
 
     #[test]
     fn no_convolution_of_stable_diffusion_is_above_the_limit_and_all_of_it_is_done() {
         for [outputs, inputs, kernel, side] in HEAVIEST {
-            let channel = (2 * inputs * kernel * kernel * side * side) as u64;
+            let channel = channel_flop(inputs, kernel, [side, side]);
             for batch in [1, 2, 12] {
                 let pieces = convolution_pieces(batch, outputs, channel, MAX_DISPATCH_FLOP);
                 let mut done = 0;
@@ -78,6 +85,11 @@ mod tests {
                 assert!(pieces.len() as u64 <= 2 * flop.div_ceil(MAX_DISPATCH_FLOP) + batch as u64);
             }
         }
+    }
+
+    #[test]
+    fn operations_are_counted_beyond_32_bits() {
+        assert_eq!(channel_flop(512, 3, [1024, 1024]), 9_663_676_416);
     }
 
     #[test]

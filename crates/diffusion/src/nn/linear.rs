@@ -57,7 +57,7 @@ impl Linear {
         let [outputs, inputs] = self.weight.dims();
         let mut shape = input.dims();
         let rows = shape[..D - 1].iter().product();
-        let row_flop = 2 * (inputs * outputs) as u64;
+        let row_flop = 2 * inputs as u64 * outputs as u64;
         let weight = in_type(self.weight.val(), input.dtype()).transpose();
         let bias = self.bias.as_ref().map(Param::val);
         if most_units(row_flop, limit) >= rows {

@@ -93,19 +93,31 @@ impl Halves {
     pub(super) fn upload_rows(
         &self,
         bytes: Vec<u8>,
-        [count, width]: [usize; 2],
+        shape: [usize; 2],
         device: &Device,
     ) -> Vec<Tensor<2>> {
-        let rows = rows_within(width, MAX_BINDING_BYTES);
-        if self.storage == HalfStorage::Kept || rows >= count {
+        self.upload_rows_within(bytes, shape, MAX_BINDING_BYTES, device)
+    }
+
+    fn upload_rows_within(
+        &self,
+        bytes: Vec<u8>,
+        [count, width]: [usize; 2],
+        limit: usize,
+        device: &Device,
+    ) -> Vec<Tensor<2>> {
+        let value = match self.storage {
+            HalfStorage::Kept => size_of::<f16>(),
+            HalfStorage::Widened | HalfStorage::WidenedOnDevice => size_of::<f32>(),
+        };
+        let rows = rows_within(width * value, limit);
+        if rows >= count {
             return vec![self.upload(bytes, [count, width], device)];
         }
+        let row_bytes = width * size_of::<f16>();
         bytes
-            .chunks(rows * width * size_of::<f16>())
-            .map(|part| {
-                let count = part.len() / (width * size_of::<f16>());
-                self.widen(part, device).reshape([count, width])
-            })
+            .chunks(rows * row_bytes)
+            .map(|part| self.upload(part.to_vec(), [part.len() / row_bytes, width], device))
             .collect()
     }
 
@@ -146,9 +158,9 @@ impl Halves {
     }
 }
 
-/// Rows of f32 within so many bytes; 1 at least.
-fn rows_within(width: usize, bytes: usize) -> usize {
-    (bytes / (width.max(1) * size_of::<f32>())).max(1)
+/// Rows of `row_bytes` each within so many bytes; 1 at least.
+fn rows_within(row_bytes: usize, bytes: usize) -> usize {
+    (bytes / row_bytes.max(1)).max(1)
 }
 
 /// Refuses NaN and infinities, as the loader does for all other formats.
@@ -202,15 +214,26 @@ mod tests {
 
     #[test]
     fn a_table_beyond_the_limit_is_cut_by_rows() {
-        assert_eq!(rows_within(768, MAX_BINDING_BYTES), 43_690);
-        assert_eq!(rows_within(1 << 40, 1), 1);
         // The table of Stable Diffusion's text encoder, 152 MB as f32.
-        let shape = [49_408, 768];
-        let table = vec![0u8; shape[0] * shape[1] * 2];
+        assert_eq!(rows_within(768 * 4, MAX_BINDING_BYTES), 43_690);
+        assert_eq!(rows_within(1 << 40, 1), 1);
         let device = Device::flex();
-        let parts = Halves::new(HalfStorage::WidenedOnDevice).upload_rows(table, shape, &device);
-        let rows: Vec<usize> = parts.iter().map(|part| part.dims()[0]).collect();
-        assert_eq!(rows, [43_690, 49_408 - 43_690]);
+        let table: Vec<f16> = (0..7 * 3)
+            .map(|index| f16::from_f32(index as f32 - 9.5))
+            .collect();
+        let wanted: Vec<f32> = table.iter().map(|value| value.to_f32()).collect();
+        // Two rows of f32, four of f16.
+        for (storage, rows) in [
+            (HalfStorage::WidenedOnDevice, vec![2, 2, 2, 1]),
+            (HalfStorage::Kept, vec![4, 3]),
+        ] {
+            let parts =
+                Halves::new(storage).upload_rows_within(bytes(&table), [7, 3], 2 * 3 * 4, &device);
+            let counts: Vec<usize> = parts.iter().map(|part| part.dims()[0]).collect();
+            assert_eq!(counts, rows, "{storage:?}");
+            let whole = Tensor::cat(parts, 0).cast(DType::F32).into_data();
+            assert_eq!(whole.try_to_vec::<f32>().unwrap(), wanted, "{storage:?}");
+        }
     }
 
     #[test]
