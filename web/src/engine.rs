@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use anomalysd_detect::DetectError;
 use anomalysd_detect::control::Control;
 use anomalysd_detect::features::{EfficientNetLite0, FeatureNetwork, Features, VaeFeatures};
 use anomalysd_detect::pipeline::Detector;
@@ -92,7 +93,7 @@ impl Engine {
             None => None,
         };
         if hooks.aborted() {
-            return Err(WebError::from(anomalysd_detect::DetectError::Cancelled).into());
+            return Err(WebError::from(DetectError::Cancelled).into());
         }
         opened.check()?;
         Ok(Self {
@@ -140,7 +141,7 @@ impl Engine {
         let fitted = Hooks::new(&hooks)
             .control(async |control: &Control<'_>| detector.fit(&prompts, &good, control).await)
             .await;
-        self.opened.check()?;
+        self.settle(&fitted).await?;
         let mut class = fitted.map_err(WebError::from)?;
         if let Some(name) = fit.class_name {
             class.name = name;
@@ -195,10 +196,12 @@ impl Engine {
         let (mode, seed) = (options.mode, options.seed);
         let (repair, features) = (DiffusionRepair::new(&self.model), self.features());
         let detector = Detector::new(Some(&repair), &features, options).map_err(WebError::from)?;
+        let healthy = || self.opened.check().is_ok();
         let judged = Hooks::new(&hooks)
+            .trusting(&healthy)
             .control(async |control: &Control<'_>| detector.detect(class, &photo, control).await)
             .await;
-        self.opened.check()?;
+        self.settle(&judged).await?;
         let mut detection = judged.map_err(WebError::from)?;
         if let Some(threshold) = detect.threshold {
             detection.judge_at(threshold, class.calibration.peak);
@@ -219,6 +222,15 @@ impl Engine {
             photo: detection.measurement.photo,
             repaired: detection.repaired,
         })
+    }
+
+    /// What the device reported comes before what its numbers led to. A failed read may be heard of
+    /// before the loss that is its reason: then the loss gets a turn.
+    async fn settle<T>(&self, outcome: &Result<T, DetectError>) -> Outcome<()> {
+        if outcome.is_err() {
+            crate::hooks::pause().await;
+        }
+        self.opened.check()
     }
 
     fn features(&self) -> Features<'_> {

@@ -1,5 +1,5 @@
 //! What JavaScript watches, stops and keeps: `{ progress?(report), aborted?(), recall?(key),
-//! keep?(key, painted), lost?(reason) }`.
+//! keep?(key, painted), lost?(reason, error) }`.
 
 use anomalysd_detect::control::{Control, PaintedPasses, Pause, Progress};
 use anomalysd_imaging::Photo;
@@ -15,15 +15,16 @@ extern "C" {
 }
 
 /// The caller's functions.
-pub struct Hooks {
+pub struct Hooks<'a> {
     progress: Option<Function>,
     aborted: Option<Function>,
     recall: Option<Function>,
     keep: Option<Function>,
     lost: Option<Function>,
+    healthy: Option<&'a dyn Fn() -> bool>,
 }
 
-impl Hooks {
+impl<'a> Hooks<'a> {
     /// From a plain object; what it lacks is not called.
     pub fn new(object: &JsValue) -> Self {
         let function = |name: &str| {
@@ -36,6 +37,16 @@ impl Hooks {
             recall: function("recall"),
             keep: function("keep"),
             lost: function("lost"),
+            healthy: None,
+        }
+    }
+
+    /// The same, keeping nothing that was painted once the device is not `healthy` any more.
+    #[must_use]
+    pub fn trusting(self, healthy: &'a dyn Fn() -> bool) -> Self {
+        Self {
+            healthy: Some(healthy),
+            ..self
         }
     }
 
@@ -80,7 +91,7 @@ impl Hooks {
 }
 
 /// A pass crosses as `{ width, height, data: Float32Array }`, data `[3, height, width]`.
-impl PaintedPasses for Hooks {
+impl PaintedPasses for Hooks<'_> {
     fn get(&self, key: &str) -> Option<Photo> {
         let painted = self
             .recall
@@ -99,6 +110,9 @@ impl PaintedPasses for Hooks {
 
     fn put(&self, key: &str, painted: &Photo) {
         let Some(keep) = &self.keep else { return };
+        if self.healthy.is_some_and(|healthy| !healthy()) {
+            return;
+        }
         let object = Object::new();
         for (name, value) in [
             ("width", JsValue::from(painted.width as f64)),
@@ -115,7 +129,7 @@ impl PaintedPasses for Hooks {
 /// Lets the worker's event loop turn, so that a message to stop is seen. A resolved promise would not
 /// do, since it runs before any message, and a timer waits four milliseconds: a message to ourselves
 /// takes its turn at once.
-fn pause() -> Pause {
+pub fn pause() -> Pause {
     let turned = Promise::new(&mut |resolve, reject| {
         let sent = MessageChannel::new().and_then(|channel| {
             channel.port1().set_onmessage(Some(&resolve));

@@ -9,7 +9,7 @@ const { AnomalySD } = await source('index');
 
 const MIB = 2 ** 20;
 /** Tensors of so many values. */
-const tensors = (...sizes) => ({ tensors: sizes.map((size) => ({ size, table: false })) });
+const tensors = (...sizes) => ({ tensors: sizes.map((size) => ({ size, half: true, table: false })) });
 const small = needs(tensors(1000, 2000), { f16: false });
 const none = { webgpu: false, adapter: null, limits: null, f16: false };
 
@@ -69,7 +69,7 @@ test('a tensor beyond a binding is said with both numbers; auto takes the proces
 });
 
 test('a table of tokens beyond a binding is cut, and no reason', async (t) => {
-  const table = needs({ tensors: [{ size: 49_408 * 768, table: true }] }, { f16: false });
+  const table = needs({ tensors: [{ size: 49_408 * 768, half: true, table: true }] }, { f16: false });
   const gpu = await probed(t, gpuWith({ limit: 128 * MIB }));
   assert.deepEqual(chooseDevice(table, gpu, 'webgpu'), { device: 'webgpu', fits: true, reason: null });
 });

@@ -231,7 +231,7 @@ test('a trap loses the worker: the call fails, listeners hear of it, the next ca
 
 test('a detection whose device is lost in the middle gets what was painted, and paints the rest', async (t) => {
   const fake = {};
-  const { engine, workers } = await loaded(t, { engine: fake });
+  const { engine, workers } = await loaded(t, { gpu: gpuWith(), engine: fake });
   const profile = await engine.fit({ good: [photo()] });
   const lost = [];
   engine.on('lost', (error) => lost.push(error.code));
@@ -265,9 +265,22 @@ test('a loss that the device itself tells fails what runs at once', async (t) =>
   const { engine } = await loaded(t, { engine: fake });
   const lost = [];
   engine.on('lost', ({ code, message }) => lost.push([code, message]));
-  fake.lose('a driver was reset');
+  fake.lose('a driver was reset', null);
   await new Promise((resolve) => setTimeout(resolve, 10));
   assert.deepEqual(lost, [['device-lost', 'The graphics processor went away: a driver was reset']]);
+});
+
+test('where the device reported an error before it went away, nothing goes on', async (t) => {
+  const fake = { open: (_device, hooks) => (fake.lose = hooks.lost) };
+  const { engine, workers } = await loaded(t, { gpu: gpuWith(), engine: fake });
+  const profile = await engine.fit({ good: [photo()] });
+  fake.detect = () => new Promise(() => {});
+  const running = engine.detect(photo(), { profile });
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  const before = workers.length;
+  fake.lose('out of memory', 'a buffer could not be made');
+  await assert.rejects(running, { code: 'unsupported', message: /not trusted: a buffer could not be made/ });
+  assert.equal(workers.length, before);
 });
 
 test('a trap that only shows as an unhandled rejection loses the worker as well', async (t) => {

@@ -20,9 +20,9 @@ test('shards and sizes of tensors are read, and which of them is the table of to
   assert.deepEqual(parseManifest(table({ tensors })), {
     shards: [shard],
     tensors: [
-      { size: 24, table: false },
-      { size: 1, table: false },
-      { size: 18, table: true },
+      { size: 24, half: true, table: false },
+      { size: 1, half: false, table: false },
+      { size: 18, half: true, table: true },
     ],
   });
 });

@@ -11,14 +11,14 @@ const INFO = { device: 'cpu' };
 const settled = () => new Promise((resolve) => setTimeout(resolve, 5));
 
 /** A session whose workers open at once and answer nothing else. */
-function session() {
+function session(setups = [SETUP]) {
   const workers = [];
   const made = new Session(() => {
     const worker = new SilentWorker();
     workers.push(worker);
     setTimeout(() => worker.say({ id: 1, value: INFO }));
     return worker;
-  }, SETUP);
+  }, setups);
   return { session: made, workers };
 }
 
@@ -126,11 +126,72 @@ test('an engine that fails to open is tried again by the next call', async () =>
     const answer = fail ? { error: { code: 'unsupported', message: 'No.' }, lost: false } : { value: INFO };
     setTimeout(() => worker.say({ id: 1, ...answer }));
     return worker;
-  }, SETUP);
+  }, [SETUP]);
   await assert.rejects(engine.open(), { code: 'unsupported' });
   assert.equal(workers[0].terminated, true);
   fail = false;
   assert.deepEqual((await engine.open()).info, INFO);
+});
+
+/** A session on two devices, whose workers open as `opens` says when they are asked. */
+function onTwo(opens) {
+  const workers = [];
+  const engine = new Session(() => {
+    const worker = new SilentWorker();
+    workers.push(worker);
+    setTimeout(() => {
+      const answer = opens(worker.sent[0].body.device);
+      if (answer) worker.say({ id: 1, ...answer });
+    });
+    return worker;
+  }, [{ device: 'webgpu' }, { device: 'cpu' }]);
+  return { engine, workers, devices: () => workers.map(({ sent }) => sent[0].body.device) };
+}
+
+test('a device that fails its check after a loss gives way to the next one, which finishes the job', async () => {
+  let works = true;
+  const { engine, workers, devices } = onTwo((device) =>
+    works || device === 'cpu'
+      ? { value: { device } }
+      : { error: { code: 'unsupported', message: 'It computes wrong numbers.' }, lost: false },
+  );
+  const job = detect(engine, 'one');
+  await settled();
+  assert.deepEqual([engine.info.device, engine.fault], ['webgpu', null]);
+  works = false;
+  workers[0].say({ lost: { code: 'device-lost', message: 'Gone.' } });
+  await settled();
+  await settled();
+  workers.at(-1).say({ id: 2, value: 1 });
+  assert.equal(await job, 1);
+  assert.deepEqual(devices(), ['webgpu', 'webgpu', 'cpu']);
+  assert.deepEqual([engine.info.device, engine.fault], ['cpu', 'It computes wrong numbers.']);
+  // It is not tried again, though it might work by now.
+  works = true;
+  workers.at(-1).say({ lost: { code: 'internal', message: 'unreachable' } });
+  await engine.open();
+  assert.deepEqual(devices(), ['webgpu', 'webgpu', 'cpu', 'cpu']);
+});
+
+test('a model that is damaged is so on every device', async () => {
+  const { engine, devices } = onTwo(() => ({ error: { code: 'bad-bundle', message: 'Cut.' }, lost: false }));
+  await assert.rejects(engine.open(), { code: 'bad-bundle' });
+  assert.deepEqual([devices(), engine.fault], [['webgpu'], null]);
+});
+
+test('an abort while the engine opens again is heard at once', async () => {
+  let opens = true;
+  const { engine, workers } = onTwo((device) => opens && { value: { device } });
+  const abort = new AbortController();
+  const job = detect(engine, 'one', { signal: abort.signal });
+  await settled();
+  opens = false;
+  workers[0].say({ lost: { code: 'device-lost', message: 'Gone.' } });
+  await settled();
+  assert.equal(workers.length, 2);
+  abort.abort();
+  await assert.rejects(job, { code: 'aborted' });
+  assert.equal(workers[1].terminated, false, 'it goes on opening, for whoever comes next');
 });
 
 test('disposing ends the worker and everything that waits', async () => {

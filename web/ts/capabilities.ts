@@ -45,13 +45,14 @@ export async function probeGpu(): Promise<Gpu> {
 export function needs({ tensors }: Pick<Manifest, 'tensors'>, { f16 }: Pick<Gpu, 'f16'>): Needs {
   const float = Float32Array.BYTES_PER_ELEMENT;
   const values = tensors.reduce((sum, { size }) => sum + size, 0);
+  const halves = tensors.reduce((sum, { size, half }) => sum + (half ? size : 0), 0);
   const whole = tensors.filter(({ table }) => !table);
   const largestTensorBytes = whole.reduce((most, { size }) => Math.max(most, size * float), 0);
   return {
     memoryBytes: {
       cpu: values * float + ACTIVATION_BYTES,
       // Each layer widens its own weights while it computes.
-      webgpu: (f16 ? values * (float / 2) + largestTensorBytes : values * float) + ACTIVATION_BYTES,
+      webgpu: f16 ? (values - halves / 2) * float + largestTensorBytes + ACTIVATION_BYTES : values * float + ACTIVATION_BYTES,
     },
     largestTensorBytes,
   };

@@ -13,21 +13,32 @@ const HELD_PROFILES = 4;
 
 /** A model and a feature network in a worker of their own. Fits and detections run one after the other. */
 export class Engine {
-  /** Device, model, feature network, sizes. */
-  readonly info: EngineInfo;
-  /** Why the processor is used, and that the model is not kept; `null` where there is nothing to say. */
-  readonly note: string | null;
   readonly #session: Session;
+  readonly #info: EngineInfo;
+  readonly #note: string | null;
   readonly #listeners = new Set<(error: AnomalySDError) => void>();
 
   /** @internal */
   constructor(session: Session, info: EngineInfo, note: string | null) {
     this.#session = session;
-    this.info = info;
-    this.note = note;
+    this.#info = info;
+    this.#note = note;
     session.onLost = (error) => {
       for (const listener of this.#listeners) listener(error);
     };
+  }
+
+  /** Device, model, feature network, sizes; another device where a lost one had to be replaced by the processor. */
+  get info(): EngineInfo {
+    return this.#session.info ?? this.#info;
+  }
+
+  /** Why the processor is used, and that the model is not kept; `null` where there is nothing to say. */
+  get note(): string | null {
+    const { fault } = this.#session;
+    if (fault === null) return this.#note;
+    const said = `WebGPU cannot be used: ${fault} The processor is used.`;
+    return this.#note === null ? said : `${said} ${this.#note}`;
   }
 
   /** Learns from one to four good photos of one product what is normal. */

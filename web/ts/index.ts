@@ -6,8 +6,8 @@ import { bundleSource, readManifest } from './bundle/source.js';
 import { chooseDevice, needs, probeGpu } from './capabilities.js';
 import { Client, startWorker, type Watch } from './client.js';
 import { Engine } from './engine.js';
-import { AnomalySDError, abortError, type ErrorCode } from './errors.js';
-import type { Device, EngineInfo } from './generated.js';
+import { abortError } from './errors.js';
+import type { Device } from './generated.js';
 import { Pace } from './progress.js';
 import type { Prepared, PrepareBody, Report } from './protocol.js';
 import { Session } from './session.js';
@@ -17,9 +17,6 @@ export { AnomalySDError, type ErrorCode } from './errors.js';
 export { Engine } from './engine.js';
 export { Profile, Result } from './result.js';
 export type * from './types.js';
-
-/** Errors of WebGPU after which `auto` takes the processor. */
-const GPU_FAULTS: readonly ErrorCode[] = ['unsupported', 'out-of-memory', 'device-lost', 'internal'];
 
 /** Says what this browser can do with a bundle. Of the bundle, only its table of contents is fetched. */
 async function capabilities(options: CapabilitiesOptions = {}): Promise<Capabilities> {
@@ -61,19 +58,11 @@ async function load(options: LoadOptions = {}): Promise<Engine> {
 
 /** Opens the engine on the device that was chosen; with `auto` on the processor where WebGPU turns out not to work. */
 async function open(prepared: Prepared, wanted: 'auto' | Device, at: Places, watch: Watch): Promise<Engine> {
-  const start = async (device: Device): Promise<[Session, EngineInfo]> => {
-    const { files, features } = prepared;
-    const session = new Session(() => startWorker(at.worker), { device, files, features, module: at.modules[device] });
-    return [session, (await session.open(watch)).info];
-  };
-  try {
-    return new Engine(...(await start(prepared.device)), prepared.note);
-  } catch (error) {
-    const onGpu = prepared.device === 'webgpu' && wanted === 'auto';
-    if (!onGpu || !(error instanceof AnomalySDError && GPU_FAULTS.includes(error.code))) throw error;
-    const note = `WebGPU cannot be used: ${error.message} The processor is used.`;
-    return new Engine(...(await start('cpu')), prepared.note === null ? note : `${note} ${prepared.note}`);
-  }
+  const { device, files, features, note } = prepared;
+  const devices: Device[] = device === 'webgpu' && wanted === 'auto' ? ['webgpu', 'cpu'] : [device];
+  const setups = devices.map((device) => ({ device, files, features, module: at.modules[device] }));
+  const session = new Session(() => startWorker(at.worker), setups);
+  return new Engine(session, (await session.open(watch)).info, note);
 }
 
 /** Passes reports on and, once a large download shows, asks that what is stored be kept: only a page may ask. */

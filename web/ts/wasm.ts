@@ -22,8 +22,8 @@ export interface Hooks {
   recall?(key: string): Painted | undefined;
   /** Takes what a pass painted. */
   keep?(key: string, painted: Painted): void;
-  /** Told at any time after `open` that the device is lost: what runs then may never end. */
-  lost?(reason: string): void;
+  /** Told at any time after `open` that the device is lost: what runs then may never end. `error`: what it reported before. */
+  lost?(reason: string, error: string | null): void;
 }
 
 export interface WasmProfile {

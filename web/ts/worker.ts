@@ -36,6 +36,7 @@ const aborts = new Map<number, AbortController>();
 const profiles = new Map<string, WasmProfile>();
 let wasm: WasmModule | undefined;
 let engine: WasmEngine | undefined;
+let onGpu = false;
 
 const handlers: { [K in Kind]: (body: Body<K>, job: Job) => Promise<Answer<K>> } = {
   async prepare(body, { report, signal }) {
@@ -45,6 +46,7 @@ const handlers: { [K in Kind]: (body: Body<K>, job: Job) => Promise<Answer<K>> }
   async open({ device, files, features, module }, job) {
     job.report({ stage: 'start', photo: 0, photos: 1, done: 0, total: 1 });
     wasm = await load(module);
+    onGpu = device === 'webgpu';
     // Only a graphics processor is checked before it is trusted, and that is what takes the time.
     if (device === 'webgpu') job.report({ stage: 'check', photo: 0, photos: 1, done: 0, total: 1 });
     engine = await wasm.Engine.open(files, features, {}, { ...hooks(job), lost: deviceLost });
@@ -68,8 +70,9 @@ const handlers: { [K in Kind]: (body: Body<K>, job: Job) => Promise<Answer<K>> }
     }
     if (bytes !== null) keep(opened(engine).openProfile(bytes));
     const pixels = await pixelsOf(image);
-    const kept = { ...hooks(job), recall: (key: string) => painted.get(key), keep: job.keep };
-    const detection = await opened(engine).detect(opened(profiles.get(profile)), pixels, request, kept);
+    // The processor is never lost.
+    const kept = onGpu ? { recall: (key: string) => painted.get(key), keep: job.keep } : {};
+    const detection = await opened(engine).detect(opened(profiles.get(profile)), pixels, request, { ...hooks(job), ...kept });
     try {
       const result = detection.result();
       const map = detection.map();
@@ -153,8 +156,11 @@ function hooks({ report, signal }: Job): Hooks {
 }
 
 /** A lost device may leave a job waiting for ever: everything ends here, at once. */
-function deviceLost(reason: string): void {
-  scope.postMessage({ lost: { code: 'device-lost', message: `The graphics processor went away: ${reason}` } });
+function deviceLost(reason: string, error: string | null): void {
+  const said = error === null ? '' : ` after an error, so that its numbers are not trusted: ${error}`;
+  // With wrong numbers nothing goes on.
+  const code = error === null ? 'device-lost' : 'unsupported';
+  scope.postMessage({ lost: { code, message: `The graphics processor went away: ${reason}${said}` } });
 }
 
 /** What the order of requests promises to be there. */

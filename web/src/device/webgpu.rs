@@ -109,11 +109,20 @@ pub async fn open(hooks: &Hooks) -> Outcome<Opened> {
     let losses = Arc::clone(&reported);
     let told = OneThread::new(hooks.lost());
     device.set_device_lost_callback(move |_, reason| {
+        keep(&losses, Report::Lost(reason.clone()));
+        // What an error left behind is not to be gone on with, even if the device is lost as well.
+        let first = losses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let error = match first {
+            Some(Report::Error(error)) => error.into(),
+            _ => JsValue::NULL,
+        };
         if let Some(told) = told.get() {
             // Whoever listens has no say in it.
-            let _ = told.call1(&JsValue::NULL, &reason.as_str().into());
+            let _ = told.call2(&JsValue::NULL, &reason.into(), &error);
         }
-        keep(&losses, Report::Lost(reason));
     });
     let reporting = device.clone();
     let setup = WgpuSetup {

@@ -30,6 +30,8 @@ export interface Manifest {
 export interface StoredTensor {
   /** Number of values. */
   size: number;
+  /** Stored as 16-bit floats, which a graphics processor may keep. */
+  half: boolean;
   /** A table of tokens, which the engine cuts by rows where it is too large for one tensor of a device. */
   table: boolean;
 }
@@ -45,10 +47,10 @@ export function parseManifest(json: string): Manifest {
   if (shards.length > MAX_SHARDS) throw bad(`has ${shards.length} shards, at most ${MAX_SHARDS} are read`);
   return {
     shards: shards.map(shard),
-    tensors: Object.entries(record(table['tensors'] ?? {}, 'tensors')).map(([name, tensor]) => ({
-      size: size(name, tensor),
-      table: name.endsWith('token_embedding.weight'),
-    })),
+    tensors: Object.entries(record(table['tensors'] ?? {}, 'tensors')).map(([name, tensor]) => {
+      const half = record(tensor, `tensor ${name}`)['dtype'] === 'F16';
+      return { size: size(name, tensor), half, table: half && name.endsWith('token_embedding.weight') };
+    }),
   };
 }
 

@@ -87,7 +87,7 @@ async function roomFor(
   store: Store,
 ): Promise<{ store: Store } & Pick<Fetched, 'unkept'>> {
   const bytes = sum(missing);
-  if (!store.lasting || (await freeBytes(bytes, store)) >= bytes) return { store, unkept: null };
+  if (bytes === 0 || !store.lasting || (await freeBytes(bytes, store)) >= bytes) return { store, unkept: null };
   await store.keepOnly(new Set(all.map(({ sha256 }) => sha256)));
   const free = await freeBytes(bytes, store);
   if (free >= bytes) return { store, unkept: null };

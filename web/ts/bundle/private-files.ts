@@ -60,10 +60,13 @@ export class PrivateFiles implements Store {
   }
 
   async room(bytes: number): Promise<number> {
-    const part = await this.#part(crypto.randomUUID());
-    const room = part?.room(bytes) ?? 0;
-    await part?.leave();
-    return room;
+    // Where not even a trial can be made there is none.
+    const part = await this.#part(crypto.randomUUID()).catch(() => null);
+    try {
+      return part?.room(bytes) ?? 0;
+    } finally {
+      await part?.leave();
+    }
   }
 
   async keepOnly(names: ReadonlySet<string>): Promise<void> {

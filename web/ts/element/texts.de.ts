@@ -131,7 +131,7 @@ export const german: Texts = {
   onCpu: (reason) => (reason ? 'WebGPU ist hier nicht nutzbar: läuft auf dem Prozessor, langsamer, mit demselben Ergebnis' : 'Läuft auf dem Prozessor'),
   note: noteInGerman,
   downloadSize: (megabytes) => `${megabytes} MB, einmal geladen`,
-  lost: 'Das Grafikgerät ging verloren. Ein neues setzt fort, wo es aufhörte.',
+  lost: 'Das Grafikgerät ging verloren und wurde ersetzt.',
 
   errors: {
     unsupported: { title: 'Auf diesem Gerät nicht möglich', hint: 'Ein anderer Browser oder ein Rechner mit mehr Speicher kann helfen; die Einzelheiten sagen, was fehlt.' },
@@ -139,7 +139,7 @@ export const german: Texts = {
     'bad-image': { title: 'Das Foto ist nicht lesbar', hint: 'Wählen Sie ein anderes Foto: PNG, JPEG oder WebP.' },
     'bad-bundle': { title: 'Das Modell ist beschädigt', hint: 'Nichts davon wurde behalten. Versuchen Sie es erneut, oder wählen Sie ein anderes Modell.' },
     'bad-profile': { title: 'Das Profil passt nicht', hint: 'Es stammt von einem anderen Modell oder ist beschädigt. Entfernen Sie es und wählen Sie stattdessen gute Fotos.' },
-    network: { title: 'Das Laden ist fehlgeschlagen', hint: 'Was angekommen ist, bleibt. Der nächste Versuch setzt fort.' },
+    network: { title: 'Das Laden ist fehlgeschlagen', hint: 'Was angekommen ist, bleibt. Versuchen Sie es erneut.' },
     aborted: { title: 'Angehalten', hint: '' },
     'device-lost': { title: 'Das Grafikgerät ging verloren', hint: 'Das geschieht nach dem Ruhezustand oder einem Treiberwechsel. Der nächste Versuch setzt fort.' },
     internal: { title: 'Etwas ging schief', hint: 'Ihre Fotos sind noch da. Versuchen Sie es erneut, oder laden Sie die Seite neu.' },

@@ -129,7 +129,7 @@ export const english: Texts = {
   onCpu: (reason) => `${reason ? `${reason} ` : ''}Runs on the processor${reason ? ': slower, same result' : ''}`,
   note: (sentence) => sentence,
   downloadSize: (megabytes) => `${megabytes} MB, loaded once`,
-  lost: 'The graphics device was lost. A new one goes on where it stopped.',
+  lost: 'The graphics device was lost and replaced.',
 
   errors: {
     unsupported: { title: 'Not possible on this device', hint: 'Another browser or a computer with more memory may do; the details say what is missing.' },
@@ -139,7 +139,7 @@ export const english: Texts = {
     'bad-profile': { title: 'The profile does not fit', hint: 'It was made with another model, or is damaged. Remove it and choose good photos instead.' },
     network: { title: 'The download failed', hint: 'What has arrived is kept. Try again to continue.' },
     aborted: { title: 'Stopped', hint: '' },
-    'device-lost': { title: 'The graphics device was lost', hint: 'This happens after sleep or a driver reset. Try again to go on where it stopped.' },
+    'device-lost': { title: 'The graphics device was lost', hint: 'This happens after sleep or a driver reset. Try again.' },
     internal: { title: 'Something went wrong', hint: 'Your photos are still here. Try again; if it stays, reload the page.' },
   },
   offline: { title: 'You are offline', hint: 'The model has not been downloaded yet. It goes on by itself when you are back online.' },

@@ -141,8 +141,8 @@ export class Workflow {
       progress: (progress) => {
         if (this.#model.job === 'load' && this.#run) this.#reports(this.#run.signal)(progress);
       },
-      lost: () => {
-        this.#model.lost = true;
+      lost: (error) => {
+        this.#model.lost = toError(error).code === 'device-lost';
         this.#events.changed();
       },
     }));
@@ -172,6 +172,7 @@ export class Workflow {
     const profile = bytes ? await engine.openProfile(await bytes) : await this.#learn(engine, signal);
     signal.throwIfAborted();
     model.profile = profile;
+    model.lost = false;
     this.#events.fitted(profile);
     return profile;
   }
@@ -209,6 +210,8 @@ export class Workflow {
     const data = result.toJSON();
     const fitted = profile.info.classes.find(({ name }) => name === data.class);
     model.lost = false;
+    // Another device may have taken over.
+    model.note = this.#engine?.note ?? null;
     model.detected = { photo, result, data, calibrated: fitted?.threshold ?? data.threshold };
     model.judged = { threshold: data.threshold, verdict: data.verdict, regions: data.regions };
     void this.judge(this.#settings.threshold ?? data.threshold);
