@@ -161,23 +161,37 @@ for (const [fault, broken] of Object.entries(FAULTS)) {
 
 test('a detection whose device is lost goes on at the pass where it stopped', { skip }, async () => {
   const context = await chromium.newContext();
+  // What page and workers tell each other of painted passes: by worker, the keys that it was given and that it painted.
+  await context.addInitScript(() => {
+    window.told = [];
+    const post = Worker.prototype.postMessage;
+    Worker.prototype.postMessage = function (message, ...rest) {
+      if (message.kind === 'detect') {
+        const told = { given: [...message.body.painted.keys()], painted: [] };
+        window.told.push(told);
+        this.addEventListener('message', ({ data }) => data.key && told.painted.push(data.key));
+      }
+      return post.call(this, message, ...rest);
+    };
+  });
   const { page } = await ready(context);
   await page.evaluate(async () => {
     window.engine = await window.load('webgpu');
     window.lost = [];
     window.engine.on('lost', ({ code }) => window.lost.push(code));
-    window.decoded = 0;
-    window.running = window.judge(window.engine, 'fast', ({ stage, done, total }) => {
-      window.seen = { stage, done, total };
-    });
+    window.running = window.judge(window.engine, 'fast');
   });
   // In the middle of it.
-  await page.waitForFunction(() => window.seen?.done / window.seen?.total > 0.5, null, { timeout: 300_000 });
+  await page.waitForFunction(() => window.told[0]?.painted.length > 1, null, { timeout: 300_000 });
   const session = await chromium.newBrowserCDPSession();
   await session.send('Browser.crashGpuProcess').catch(() => {});
   const got = await page.evaluate(() => window.running);
-  const lost = await page.evaluate(() => window.lost);
+  const { lost, told } = await page.evaluate(() => ({ lost: window.lost, told: window.told }));
   assert.deepEqual(lost, ['device-lost']);
+  const [first, second] = told;
+  assert.deepEqual([told.length, first.given, second.given], [2, [], first.painted]);
+  assert.ok(second.painted.length > 0, 'it was stopped before its end');
+  assert.deepEqual(second.painted.filter((key) => second.given.includes(key)), []);
   assert.equal(got.json.device, 'webgpu');
   same(got, 'fast');
   await context.close();
