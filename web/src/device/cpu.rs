@@ -35,7 +35,7 @@ impl Opened {
 }
 
 /// Opens the device, which cannot fail and is never lost.
-pub async fn open(_: &Hooks) -> Outcome<Opened> {
+pub async fn open(_: &Hooks<'_>) -> Outcome<Opened> {
     Ok(Opened {
         device: Device::flex(),
     })

@@ -75,7 +75,7 @@ impl Opened {
 }
 
 /// Opens an adapter with all limits that it has. Its loss is told at once: what runs then may never end.
-pub async fn open(hooks: &Hooks) -> Outcome<Opened> {
+pub async fn open(hooks: &Hooks<'_>) -> Outcome<Opened> {
     let unsupported = |reason: String| WebError::new(Code::Unsupported, reason);
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
         backends: wgpu::Backends::BROWSER_WEBGPU,
