@@ -352,7 +352,7 @@ test('a lost device, and the camera', async () => {
     good: [sample('pill/good/0.jpg')], src: sample('pill/suspect/scratch.jpg'),
   });
   await page.evaluate(() => window.lastWorker.say({ lost: { code: 'device-lost', message: 'The device was lost.' } }));
-  await widget.getByText('The graphics device was lost.').waitFor();
+  await widget.getByText('The graphics device was lost and replaced.').waitFor();
   await look(page, 'lost');
 
   await widget.getByRole('button', { name: 'Photograph the part to check' }).click();
