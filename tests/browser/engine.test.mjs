@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { browser, difference, open, readMap, root, run, scratch, serve } from './support.mjs';
+import { browser, difference, judged, open, root, run, scratch, serve } from './support.mjs';
 
 const samples = join(root, 'samples/metal_nut');
 const good = [0, 1].map((n) => join(samples, `good/${n}.jpg`));
@@ -47,9 +47,7 @@ test('a profile of the command gives the same score and map in the page', async 
   const folder = scratch();
   const profile = join(folder, 'nut.profile.safetensors');
   run('fit', join(samples, 'good'), '--class', 'metal nut', '--out', profile, '--device', 'cpu');
-  run('detect', suspect, '--profile', profile, '--device', 'cpu', '--out', folder);
-  const expected = JSON.parse(readFileSync(join(folder, 'stain/result.json'), 'utf8'));
-  const map = readMap(join(folder, 'stain/map.png'), expected.map.max);
+  const { result: expected, map } = judged(suspect, profile, folder);
 
   const context = await chromium.newContext();
   const { page, heard } = await engine(context);

@@ -3,7 +3,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, parse } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
@@ -71,6 +71,14 @@ export function readMap(file, max) {
   const { width, height, data } = PNG.sync.read(readFileSync(file), { skipRescale: true });
   const channels = data.length / (width * height);
   return { width, height, values: Array.from({ length: width * height }, (_, i) => (data[i * channels] / 65535) * max) };
+}
+
+/** What the command says of a photo on the processor, and the map that it wrote into `folder`. */
+export function judged(photo, profile, folder, ...flags) {
+  run('detect', photo, '--profile', profile, '--device', 'cpu', '--out', folder, ...flags);
+  const out = join(folder, parse(photo).name);
+  const result = JSON.parse(readFileSync(join(out, 'result.json'), 'utf8'));
+  return { result, map: readMap(join(out, 'map.png'), result.map.max) };
 }
 
 /** The largest difference of two maps. */

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { browser, difference, open, readMap, root, run, scratch, serve } from './support.mjs';
+import { browser, difference, judged, open, root, run, scratch, serve } from './support.mjs';
 
 /** Options of a model that trains in seconds. */
 const TINY = {
@@ -32,14 +32,10 @@ before(async () => {
   run('pretrain', inside('tiny.json'), '--out', inside('trained'), ...steps);
   const bundle = inside('tiny');
   run('export', '--model', inside('trained/mini.safetensors'), '--out', bundle);
-  const with_ = ['--model', bundle, '--device', 'cpu'];
   profile = inside('nut.profile.safetensors');
-  run('fit', join(samples, 'good'), '--class', 'metal nut', '--size', '64', '--out', profile, ...with_);
+  run('fit', join(samples, 'good'), '--class', 'metal nut', '--size', '64', '--out', profile, '--model', bundle, '--device', 'cpu');
   for (const mode of MODES) {
-    const out = inside(mode);
-    run('detect', suspect, '--profile', profile, '--mode', mode, '--out', out, ...with_);
-    const result = JSON.parse(readFileSync(join(out, 'stain/result.json'), 'utf8'));
-    expected[mode] = { result, map: readMap(join(out, 'stain/map.png'), result.map.max) };
+    expected[mode] = judged(suspect, profile, inside(mode), '--mode', mode, '--model', bundle);
   }
   server = await serve('--bundle', `tiny=${bundle}`);
   chromium = await browser();
