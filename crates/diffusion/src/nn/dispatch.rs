@@ -2,8 +2,8 @@
 //!
 //! A browser resets a graphics processor that does not answer for a few seconds, and the watchdogs
 //! of drivers do the same. What counts is one operator on one tensor: a 3×3 convolution of a
-//! decoder at 512×512 pixels is 77 GFLOP. Pieces of 20 GFLOP take a fifth of a second on a
-//! processor of 100 GFLOP/s, and cost nothing that can be measured on any other device.
+//! decoder at 512×512 pixels is 77 GFLOP. Pieces of 20 GFLOP take a fifth of a second at
+//! 100 GFLOP/s.
 
 use std::ops::Range;
 
