@@ -1,12 +1,13 @@
-//! One probe per kind of operator and width.
+//! One probe per kind of operator and width, and one per kind and size of the model's pictures.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use burn::tensor::{DType, Device, Tensor, TensorData, module::conv2d, ops::ConvOptions};
 use half::f16;
 
-use super::OperatorWidths;
 use super::host::{self, Convolution};
+use super::levels::LevelWidths;
+use super::{Expected, OperatorWidths};
 use crate::Result;
 use crate::nn::{
     Activation, Conv2d, Conv2dConfig, Embedding, GroupNorm, LayerNorm, Linear, as_f32, attend,
@@ -15,16 +16,36 @@ use crate::nn::{
 use crate::noise;
 use crate::weights::{HalfStorage, HostTensor, Loader};
 
-/// Side of the pictures: odd, so that no tile fits.
+/// Side of the pictures that every width is tried on: odd, so that no tile fits.
 const SIDE: usize = 13;
-/// Tokens of a sequence: likewise.
+/// Tokens of their sequences: likewise.
 const TOKENS: usize = 77;
+/// Operations of one probe at the model's own sizes, unless every width that the model has there needs
+/// more.
+const MAX_FLOP: u64 = 100_000_000;
+/// Values of a picture in those probes that compute next to nothing.
+const MAX_VALUES: usize = 1 << 22;
+/// Seeded numbers repeat after this prime, so that no two rows or channels begin alike and large inputs
+/// cost no time.
+const PERIOD: usize = 65_537;
+/// Channels, kernel, stride of the feature network's depthwise convolutions, and the photo's side over
+/// that of their input.
+const FEATURE_DEPTHWISE: [[usize; 4]; 5] = [
+    [32, 3, 1, 2],
+    [96, 3, 2, 2],
+    [144, 3, 1, 4],
+    [144, 5, 2, 4],
+    [240, 5, 1, 8],
+];
+/// Outputs, inputs, kernel and stride of its first convolution, which sees the whole photo.
+const FEATURE_STEM: [usize; 4] = [32, 3, 3, 2];
 /// Places at which an output is compared.
 const SAMPLES: usize = 24;
 /// ε of the norms.
 const EPS: f64 = 1e-5;
 
-/// An operator at a width.
+/// An operator at a width and a size: pictures are `[1, channels, side, side]`, sequences
+/// `[1, tokens, width]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Probe {
     Convolution {
@@ -32,33 +53,43 @@ pub enum Probe {
         inputs: usize,
         kernel: usize,
         stride: usize,
+        side: usize,
     },
     /// One filter per channel, over zeros that are added at the right and below alone.
     Depthwise {
         channels: usize,
         kernel: usize,
         stride: usize,
+        side: usize,
     },
     Linear {
         outputs: usize,
         inputs: usize,
+        tokens: usize,
     },
     GroupNorm {
         channels: usize,
         groups: usize,
+        side: usize,
     },
     LayerNorm {
         width: usize,
+        tokens: usize,
     },
+    /// Of all tokens over all tokens.
     Attention {
         width: usize,
+        heads: usize,
+        tokens: usize,
     },
     Activation {
         activation: Activation,
         channels: usize,
+        side: usize,
     },
     Clamp {
         channels: usize,
+        side: usize,
     },
     /// Rows of a table by their numbers.
     Lookup {
@@ -66,14 +97,20 @@ pub enum Probe {
     },
     /// Weights that travel as f16, as this device holds them.
     Halves,
+    /// From this side to twice as much.
     Upsample {
         channels: usize,
+        side: usize,
     },
+    /// Of three channels of this side, a multiple of the factor.
     Unshuffle {
         factor: usize,
+        side: usize,
     },
+    /// Of two pictures of as many channels each.
     Concatenation {
         channels: usize,
+        side: usize,
     },
 }
 
@@ -85,6 +122,7 @@ impl std::fmt::Display for Probe {
                 inputs,
                 kernel,
                 stride,
+                ..
             } => write!(
                 f,
                 "{kernel}×{kernel} convolution of {inputs} to {outputs} channels, stride {stride}"
@@ -93,34 +131,62 @@ impl std::fmt::Display for Probe {
                 channels,
                 kernel,
                 stride,
+                ..
             } => write!(
                 f,
                 "{kernel}×{kernel} convolution of {channels} groups, stride {stride}"
             ),
-            Self::Linear { outputs, inputs } => write!(f, "linear map of {inputs} to {outputs}"),
-            Self::GroupNorm { channels, groups } => {
-                write!(f, "group norm of {channels} channels in {groups} groups")
+            Self::Linear {
+                outputs, inputs, ..
+            } => write!(f, "linear map of {inputs} to {outputs}"),
+            Self::GroupNorm {
+                channels, groups, ..
+            } => write!(f, "group norm of {channels} channels in {groups} groups"),
+            Self::LayerNorm { width, .. } => write!(f, "layer norm of width {width}"),
+            Self::Attention { width, heads, .. } => {
+                write!(f, "attention of width {width} in {heads} heads")
             }
-            Self::LayerNorm { width } => write!(f, "layer norm of width {width}"),
-            Self::Attention { width } => write!(f, "attention of width {width}"),
             Self::Activation {
                 activation,
                 channels,
+                ..
             } => write!(f, "{activation:?} of {channels} channels"),
-            Self::Clamp { channels } => write!(f, "clamp of {channels} channels"),
+            Self::Clamp { channels, .. } => write!(f, "clamp of {channels} channels"),
             Self::Lookup { width } => write!(f, "lookup of vectors of width {width}"),
             Self::Halves => f.write_str("f16 weights"),
-            Self::Upsample { channels } => write!(f, "upsampling of {channels} channels"),
-            Self::Unshuffle { factor } => write!(f, "pixel unshuffle by {factor}"),
-            Self::Concatenation { channels } => {
+            Self::Upsample { channels, .. } => write!(f, "upsampling of {channels} channels"),
+            Self::Unshuffle { factor, .. } => write!(f, "pixel unshuffle by {factor}"),
+            Self::Concatenation { channels, .. } => {
                 write!(f, "concatenation of {channels} channels")
             }
+        }?;
+        match self {
+            Self::Convolution { side, .. }
+            | Self::Depthwise { side, .. }
+            | Self::GroupNorm { side, .. }
+            | Self::Activation { side, .. }
+            | Self::Clamp { side, .. }
+            | Self::Upsample { side, .. }
+            | Self::Unshuffle { side, .. }
+            | Self::Concatenation { side, .. } => write!(f, ", {side}×{side} pixels"),
+            Self::Linear { tokens, .. }
+            | Self::LayerNorm { tokens, .. }
+            | Self::Attention { tokens, .. } => write!(f, ", {tokens} tokens"),
+            Self::Lookup { .. } | Self::Halves => Ok(()),
         }
     }
 }
 
-/// Everything that a model of these widths does.
+/// Everything that a model of these widths does, at all of its widths and at all of its sizes.
 pub fn all(widths: &OperatorWidths) -> Vec<Probe> {
+    let mut probes = at_widths(widths);
+    probes.extend(at_sizes(widths));
+    probes
+}
+
+/// Every width, on small pictures.
+pub fn at_widths(widths: &OperatorWidths) -> Vec<Probe> {
+    let (side, tokens) = (SIDE, TOKENS);
     let mut probes = Vec::new();
     for &[outputs, inputs, kernel] in &widths.convolutions {
         let convolution = |stride| Probe::Convolution {
@@ -128,11 +194,15 @@ pub fn all(widths: &OperatorWidths) -> Vec<Probe> {
             inputs,
             kernel,
             stride,
+            side,
         };
         probes.push(convolution(1));
         if outputs == inputs && kernel == 3 {
             probes.push(convolution(2));
-            probes.push(Probe::Upsample { channels: inputs });
+            probes.push(Probe::Upsample {
+                channels: inputs,
+                side,
+            });
         }
     }
     // The feature network's.
@@ -141,24 +211,44 @@ pub fn all(widths: &OperatorWidths) -> Vec<Probe> {
             channels: 144,
             kernel,
             stride,
+            side,
         });
     }
-    probes.push(Probe::Clamp { channels: 144 });
+    probes.push(Probe::Clamp {
+        channels: 144,
+        side,
+    });
     for &[outputs, inputs] in &widths.linears {
-        probes.push(Probe::Linear { outputs, inputs });
+        probes.push(Probe::Linear {
+            outputs,
+            inputs,
+            tokens,
+        });
     }
     for &channels in &widths.norms {
         if channels.is_multiple_of(widths.groups.max(1)) {
             let groups = widths.groups.max(1);
-            probes.push(Probe::GroupNorm { channels, groups });
+            probes.push(Probe::GroupNorm {
+                channels,
+                groups,
+                side,
+            });
         }
-        probes.push(Probe::LayerNorm { width: channels });
-        probes.push(Probe::Attention { width: channels });
+        probes.push(Probe::LayerNorm {
+            width: channels,
+            tokens,
+        });
+        probes.push(Probe::Attention {
+            width: channels,
+            heads: 1,
+            tokens,
+        });
         probes.push(Probe::Activation {
             activation: Activation::Silu,
             channels,
+            side,
         });
-        probes.push(Probe::Concatenation { channels });
+        probes.push(Probe::Concatenation { channels, side });
     }
     // Those of text encoders, feed-forward layers and small autoencoders; their width does not matter.
     let widest = widths.norms.last().copied().unwrap_or(1);
@@ -166,22 +256,169 @@ pub fn all(widths: &OperatorWidths) -> Vec<Probe> {
         probes.push(Probe::Activation {
             activation,
             channels: widest,
+            side,
         });
     }
     probes.push(Probe::Lookup { width: widest });
     probes.push(Probe::Halves);
     probes.push(Probe::Unshuffle {
         factor: widths.pixel_unshuffle,
+        side: 3 * widths.pixel_unshuffle,
     });
     probes
 }
 
-/// What the device computed, flat, and some of what it should be: index and value.
-type Answers = (Tensor<1>, Vec<(usize, f64)>);
+/// Every kind of operator on pictures as large as the model's own.
+///
+/// Widths are the business of [`at_widths`], so one will do here for each kind, and it is chosen to be
+/// cheap, since a software device computes as little as 0.1 GFLOP per second: the largest one within
+/// [`MAX_FLOP`], as `mini` has for all. Stable Diffusion has none for some kinds at its larger sides: there
+/// its cheapest convolution runs (3 to 128 channels on a photo), its cheapest linear map, and attention for
+/// one of its heads. Operators that only move or map values run for as many channels as make
+/// [`MAX_VALUES`].
+pub fn at_sizes(widths: &OperatorWidths) -> Vec<Probe> {
+    let mut probes = Vec::new();
+    for (&side, level) in widths.levels.range(1..) {
+        at_level(&mut probes, side, level);
+    }
+    // A kernel and stride that no side could afford run where they are cheapest.
+    let levels = widths.levels.range(1..);
+    let mut left: Vec<Probe> = levels
+        .flat_map(|(side, level)| convolutions(*side, level))
+        .collect();
+    left.sort_by_key(Probe::flop);
+    let mut kinds: BTreeSet<[usize; 2]> = probes.iter().filter_map(Probe::window).collect();
+    left.retain(|probe| probe.window().is_some_and(|window| kinds.insert(window)));
+    probes.extend(left);
+    if let photo @ 1.. = widths.photo_side {
+        let [outputs, inputs, kernel, stride] = FEATURE_STEM;
+        probes.push(Probe::Convolution {
+            outputs,
+            inputs,
+            kernel,
+            stride,
+            side: photo,
+        });
+        for [channels, kernel, stride, over] in FEATURE_DEPTHWISE {
+            let side = photo / over;
+            probes.push(Probe::Depthwise {
+                channels: some(channels, side),
+                kernel,
+                stride,
+                side,
+            });
+        }
+        for [channels, over] in [[3, 1], [32, 2]] {
+            let side = photo / over;
+            let channels = some(channels, side);
+            probes.push(Probe::Clamp { channels, side });
+        }
+        let factor = widths.pixel_unshuffle.max(1);
+        let side = photo / factor * factor;
+        probes.push(Probe::Unshuffle { factor, side });
+    }
+    probes
+}
+
+/// What is done with pictures of one side.
+fn at_level(probes: &mut Vec<Probe>, side: usize, level: &LevelWidths) {
+    let tokens = side * side;
+    probes.extend(affordable(convolutions(side, level)));
+    let linears = level.linears.iter();
+    let linears = linears.map(|&[outputs, inputs]| Probe::Linear {
+        outputs,
+        inputs,
+        tokens,
+    });
+    probes.extend(affordable(linears.collect()));
+    let attention = |width, heads| Probe::Attention {
+        width,
+        heads,
+        tokens,
+    };
+    // The narrowest of each number of groups, whole groups of it.
+    let mut seen = BTreeSet::new();
+    for &[channels, groups] in &level.group_norms {
+        let groups = groups.max(1);
+        if channels.is_multiple_of(groups) && seen.insert(groups) {
+            let size = channels / groups;
+            let groups = groups.min(MAX_VALUES / (size * tokens).max(1)).max(1);
+            probes.push(Probe::GroupNorm {
+                channels: groups * size,
+                groups,
+                side,
+            });
+        }
+    }
+    if let Some(&width) = level.layer_norms.first() {
+        probes.push(Probe::LayerNorm { width, tokens });
+    }
+    if let Some(&[width, heads]) = level.attentions.first() {
+        let whole = attention(width, heads);
+        probes.push(match whole.flop() {
+            ..=MAX_FLOP => whole,
+            _ => attention(width / heads, 1),
+        });
+    }
+    let widths = level.group_norms.iter().map(|[channels, _]| *channels);
+    let widths = widths.chain(level.convolutions.iter().map(|[outputs, ..]| *outputs));
+    for activation in [Activation::Silu, Activation::Gelu, Activation::Relu] {
+        if let Some(channels) = widths.clone().next() {
+            probes.push(Probe::Activation {
+                activation,
+                channels: some(channels, side),
+                side,
+            });
+        }
+    }
+    if let Some(&channels) = level.upsamplings.first() {
+        let channels = some(channels, 2 * side);
+        probes.push(Probe::Upsample { channels, side });
+    }
+    if let Some(&channels) = level.concatenations.first() {
+        let channels = some(channels, side);
+        probes.push(Probe::Concatenation { channels, side });
+    }
+}
+
+/// As many of `channels` as make a picture of at most [`MAX_VALUES`].
+fn some(channels: usize, side: usize) -> usize {
+    channels.min(MAX_VALUES / (side * side).max(1)).max(1)
+}
+
+fn convolutions(side: usize, level: &LevelWidths) -> Vec<Probe> {
+    let all = level.convolutions.iter();
+    all.map(|&[outputs, inputs, kernel, stride]| Probe::Convolution {
+        outputs,
+        inputs,
+        kernel,
+        stride,
+        side,
+    })
+    .collect()
+}
+
+/// For each kernel and stride the most expensive probe within [`MAX_FLOP`]; without any, the cheapest of
+/// all.
+fn affordable(mut probes: Vec<Probe>) -> Vec<Probe> {
+    probes.sort_by_key(Probe::flop);
+    let within = probes.iter().filter(|probe| probe.flop() <= MAX_FLOP);
+    let chosen: BTreeMap<_, _> = within.map(|probe| (probe.window(), *probe)).collect();
+    if chosen.is_empty() {
+        probes.truncate(1);
+        return probes;
+    }
+    chosen.into_values().collect()
+}
+
+/// What the device computed, flat, and some of what it should be.
+type Answers = (Tensor<1>, Vec<Expected>);
 
 /// Seeded numbers on the host; `what` keeps those of one probe apart.
 fn draw(what: &str, count: usize) -> Vec<f32> {
-    noise::field(1, noise::stream_of(what), [1, 1, count])
+    let stream = noise::stream_of(what);
+    let numbers = noise::field(1, stream, [1, 1, count.min(PERIOD)]);
+    numbers.into_iter().cycle().take(count).collect()
 }
 
 fn upload<const D: usize>(values: &[f32], shape: [usize; D], device: &Device) -> Tensor<D> {
@@ -212,6 +449,47 @@ fn weights(tensors: &[(&str, &[usize], &[f32])]) -> BTreeMap<String, HostTensor>
 }
 
 impl Probe {
+    /// Floating-point operations of products; what has none counts as nothing.
+    pub fn flop(&self) -> u64 {
+        let product = |factors: &[usize]| factors.iter().map(|factor| *factor as u64).product();
+        match *self {
+            Self::Convolution {
+                outputs,
+                inputs,
+                kernel,
+                stride,
+                side,
+            } => {
+                let side = side.div_ceil(stride);
+                product(&[2, outputs, inputs, kernel, kernel, side, side])
+            }
+            Self::Depthwise {
+                channels,
+                kernel,
+                stride,
+                side,
+            } => {
+                let side = side.div_ceil(stride);
+                product(&[2, channels, kernel, kernel, side, side])
+            }
+            Self::Linear {
+                outputs,
+                inputs,
+                tokens,
+            } => product(&[2, outputs, inputs, tokens]),
+            Self::Attention { width, tokens, .. } => product(&[4, tokens, tokens, width]),
+            _ => 0,
+        }
+    }
+
+    /// Kernel and stride of a convolution.
+    fn window(&self) -> Option<[usize; 2]> {
+        match *self {
+            Self::Convolution { kernel, stride, .. } => Some([kernel, stride]),
+            _ => None,
+        }
+    }
+
     /// Runs the operator on the device and samples it on the host.
     pub fn run(&self, device: &Device) -> Result<Answers> {
         match *self {
@@ -220,26 +498,41 @@ impl Probe {
                 inputs,
                 kernel,
                 stride,
-            } => convolution([outputs, inputs, kernel], stride, device),
+                side,
+            } => convolution([outputs, inputs, kernel], stride, side, device),
             Self::Depthwise {
                 channels,
                 kernel,
                 stride,
-            } => Ok(depthwise(channels, kernel, stride, device)),
-            Self::Linear { outputs, inputs } => linear(outputs, inputs, device),
-            Self::GroupNorm { channels, groups } => group_norm(channels, groups, device),
-            Self::LayerNorm { width } => layer_norm(width, device),
-            Self::Attention { width } => Ok(attention(width, device)),
+                side,
+            } => Ok(depthwise(channels, kernel, stride, side, device)),
+            Self::Linear {
+                outputs,
+                inputs,
+                tokens,
+            } => linear(outputs, inputs, tokens, device),
+            Self::GroupNorm {
+                channels,
+                groups,
+                side,
+            } => group_norm(channels, groups, side, device),
+            Self::LayerNorm { width, tokens } => layer_norm(width, tokens, device),
+            Self::Attention {
+                width,
+                heads,
+                tokens,
+            } => Ok(attention(width, heads, tokens, device)),
             Self::Activation {
                 activation,
                 channels,
-            } => Ok(activate(activation, channels, device)),
-            Self::Clamp { channels } => Ok(clamp(channels, device)),
+                side,
+            } => Ok(activate(activation, channels, side, device)),
+            Self::Clamp { channels, side } => Ok(clamp(channels, side, device)),
             Self::Lookup { width } => lookup(width, device),
             Self::Halves => Ok(halves(device)),
-            Self::Upsample { channels } => Ok(upsample(channels, device)),
-            Self::Unshuffle { factor } => Ok(unshuffle(factor, device)),
-            Self::Concatenation { channels } => Ok(concatenation(channels, device)),
+            Self::Upsample { channels, side } => Ok(upsample(channels, side, device)),
+            Self::Unshuffle { factor, side } => Ok(unshuffle(factor, side, device)),
+            Self::Concatenation { channels, side } => Ok(concatenation(channels, side, device)),
         }
     }
 }
@@ -247,9 +540,10 @@ impl Probe {
 fn convolution(
     [outputs, inputs, kernel]: [usize; 3],
     stride: usize,
+    side: usize,
     device: &Device,
 ) -> Result<Answers> {
-    let input = draw("input", inputs * SIDE * SIDE);
+    let input = draw("input", inputs * side * side);
     let weight = draw("weight", outputs * inputs * kernel * kernel);
     let bias = draw("bias", outputs);
     let source = weights(&[
@@ -259,7 +553,7 @@ fn convolution(
     let config = Conv2dConfig::square(inputs, outputs, kernel);
     let config = config.strided(stride, config.padding);
     let layer = Conv2d::load(&Loader::new(&source, device), config)?;
-    let computed = layer.forward(upload(&input, [1, inputs, SIDE, SIDE], device));
+    let computed = layer.forward(upload(&input, [1, inputs, side, side], device));
     let [_, _, height, width] = computed.dims();
     let host = Convolution {
         input: &input,
@@ -267,7 +561,7 @@ fn convolution(
         bias: &bias,
         inputs,
         kernel,
-        side: SIDE,
+        side,
         stride,
     };
     let expected = places(outputs * height * width).map(|index| {
@@ -277,18 +571,24 @@ fn convolution(
     Ok((flat(computed), expected.collect()))
 }
 
-fn depthwise(channels: usize, kernel: usize, stride: usize, device: &Device) -> Answers {
-    let input = draw("input", channels * SIDE * SIDE);
+fn depthwise(
+    channels: usize,
+    kernel: usize,
+    stride: usize,
+    side: usize,
+    device: &Device,
+) -> Answers {
+    let input = draw("input", channels * side * side);
     let weight = draw("weight", channels * kernel * kernel);
     // As the feature network's: more zeros after than before, in a step of their own.
     let padding = kernel / 2;
-    let picture = upload(&input, [1, channels, SIDE, SIDE], device);
+    let picture = upload(&input, [1, channels, side, side], device);
     let picture = picture.pad([(padding - 1, padding + 1); 2], 0.0);
     let options = ConvOptions::new([stride; 2], [0; 2], [1, 1], channels);
     let filters = upload(&weight, [channels, 1, kernel, kernel], device);
     let computed = conv2d(picture, filters, None, options);
     let [_, _, height, width] = computed.dims();
-    let area = SIDE * SIDE;
+    let area = side * side;
     let expected = places(channels * height * width).map(|index| {
         let channel = index / (height * width);
         let mut sum = 0.0;
@@ -297,9 +597,9 @@ fn depthwise(channels: usize, kernel: usize, stride: usize, device: &Device) -> 
                 let y = (index / width % height) * stride + dy;
                 let x = (index % width) * stride + dx;
                 // Positions in the padded picture, whose first zeros are one fewer.
-                let inside = |at: usize| at.checked_sub(padding - 1).filter(|at| *at < SIDE);
+                let inside = |at: usize| at.checked_sub(padding - 1).filter(|at| *at < side);
                 if let (Some(y), Some(x)) = (inside(y), inside(x)) {
-                    let pixel = input[channel * area + y * SIDE + x];
+                    let pixel = input[channel * area + y * side + x];
                     let filter = weight[(channel * kernel + dy) * kernel + dx];
                     sum += f64::from(pixel) * f64::from(filter);
                 }
@@ -310,8 +610,8 @@ fn depthwise(channels: usize, kernel: usize, stride: usize, device: &Device) -> 
     (flat(computed), expected.collect())
 }
 
-fn linear(outputs: usize, inputs: usize, device: &Device) -> Result<Answers> {
-    let input = draw("input", TOKENS * inputs);
+fn linear(outputs: usize, inputs: usize, tokens: usize, device: &Device) -> Result<Answers> {
+    let input = draw("input", tokens * inputs);
     let weight = draw("weight", outputs * inputs);
     let bias = draw("bias", outputs);
     let source = weights(&[
@@ -319,8 +619,8 @@ fn linear(outputs: usize, inputs: usize, device: &Device) -> Result<Answers> {
         ("bias", &[outputs], &bias),
     ]);
     let layer = Linear::load(&Loader::new(&source, device), inputs, outputs, true)?;
-    let computed = layer.forward(upload(&input, [1, TOKENS, inputs], device));
-    let expected = places(TOKENS * outputs).map(|index| {
+    let computed = layer.forward(upload(&input, [1, tokens, inputs], device));
+    let expected = places(tokens * outputs).map(|index| {
         let (token, output) = (index / outputs, index % outputs);
         let row = &input[token * inputs..(token + 1) * inputs];
         let column = &weight[output * inputs..(output + 1) * inputs];
@@ -329,8 +629,8 @@ fn linear(outputs: usize, inputs: usize, device: &Device) -> Result<Answers> {
     Ok((flat(computed), expected.collect()))
 }
 
-fn group_norm(channels: usize, groups: usize, device: &Device) -> Result<Answers> {
-    let area = SIDE * SIDE;
+fn group_norm(channels: usize, groups: usize, side: usize, device: &Device) -> Result<Answers> {
+    let area = side * side;
     let input = draw("input", channels * area);
     let (weight, bias) = (draw("weight", channels), draw("bias", channels));
     let source = weights(&[
@@ -338,7 +638,7 @@ fn group_norm(channels: usize, groups: usize, device: &Device) -> Result<Answers
         ("bias", &[channels], &bias),
     ]);
     let layer = GroupNorm::load(&Loader::new(&source, device), channels, groups, EPS)?;
-    let computed = layer.forward(upload(&input, [1, channels, SIDE, SIDE], device));
+    let computed = layer.forward(upload(&input, [1, channels, side, side], device));
     let size = channels / groups * area;
     let expected = places(channels * area).map(|index| {
         let (channel, group) = (index / area, index / size);
@@ -350,13 +650,13 @@ fn group_norm(channels: usize, groups: usize, device: &Device) -> Result<Answers
     Ok((flat(computed), expected.collect()))
 }
 
-fn layer_norm(width: usize, device: &Device) -> Result<Answers> {
-    let input = draw("input", TOKENS * width);
+fn layer_norm(width: usize, tokens: usize, device: &Device) -> Result<Answers> {
+    let input = draw("input", tokens * width);
     let (weight, bias) = (draw("weight", width), draw("bias", width));
     let source = weights(&[("weight", &[width], &weight), ("bias", &[width], &bias)]);
     let layer = LayerNorm::load(&Loader::new(&source, device), width, EPS)?;
-    let computed = layer.forward(upload(&input, [1, TOKENS, width], device));
-    let expected = places(TOKENS * width).map(|index| {
+    let computed = layer.forward(upload(&input, [1, tokens, width], device));
+    let expected = places(tokens * width).map(|index| {
         let (token, column) = (index / width, index % width);
         let values = &input[token * width..(token + 1) * width];
         let normed = host::normalised(input[index], values, EPS);
@@ -366,29 +666,39 @@ fn layer_norm(width: usize, device: &Device) -> Result<Answers> {
     Ok((flat(computed), expected.collect()))
 }
 
-fn attention(width: usize, device: &Device) -> Answers {
-    let [query, key, value] = ["query", "key", "value"].map(|what| draw(what, TOKENS * width));
-    let load = |values: &[f32]| upload(values, [1, TOKENS, width], device);
-    let computed = attend(load(&query), load(&key), load(&value), 1, None);
-    let expected = places(TOKENS * width).map(|index| {
+fn attention(width: usize, heads: usize, tokens: usize, device: &Device) -> Answers {
+    let [query, key, value] = ["query", "key", "value"].map(|what| draw(what, tokens * width));
+    let load = |values: &[f32]| upload(values, [1, tokens, width], device);
+    let computed = attend(load(&query), load(&key), load(&value), heads, None);
+    let depth = width / heads;
+    // One head's share of all rows.
+    let share = |rows: &[f32], head: usize| -> Vec<f32> {
+        let rows = rows.chunks_exact(width);
+        rows.flat_map(|row| &row[head * depth..(head + 1) * depth])
+            .copied()
+            .collect()
+    };
+    let expected = places(tokens * width).map(|index| {
         let (token, column) = (index / width, index % width);
-        let row = &query[token * width..(token + 1) * width];
-        (index, host::attention(row, &key, &value, column))
+        let (head, column) = (column / depth, column % depth);
+        let query = &query[token * width + head * depth..][..depth];
+        let expected = host::attention(query, &share(&key, head), &share(&value, head), column);
+        (index, expected)
     });
     (flat(computed), expected.collect())
 }
 
-fn activate(activation: Activation, channels: usize, device: &Device) -> Answers {
-    let input = draw("input", channels * SIDE * SIDE);
-    let computed = activation.forward(upload(&input, [1, channels, SIDE, SIDE], device));
+fn activate(activation: Activation, channels: usize, side: usize, device: &Device) -> Answers {
+    let input = draw("input", channels * side * side);
+    let computed = activation.forward(upload(&input, [1, channels, side, side], device));
     let expected =
         places(input.len()).map(|index| (index, host::activation(activation, input[index])));
     (flat(computed), expected.collect())
 }
 
-fn clamp(channels: usize, device: &Device) -> Answers {
-    let input = draw("input", channels * SIDE * SIDE);
-    let tensor: Tensor<4> = upload(&input, [1, channels, SIDE, SIDE], device);
+fn clamp(channels: usize, side: usize, device: &Device) -> Answers {
+    let input = draw("input", channels * side * side);
+    let tensor: Tensor<4> = upload(&input, [1, channels, side, side], device);
     let expected =
         places(input.len()).map(|index| (index, f64::from(input[index].clamp(0.0, 0.5))));
     (flat(tensor.clamp(0.0, 0.5)), expected.collect())
@@ -443,22 +753,25 @@ fn halves(device: &Device) -> Answers {
     (computed, expected.collect())
 }
 
-fn upsample(channels: usize, device: &Device) -> Answers {
-    let input = draw("input", channels * SIDE * SIDE);
-    let side = 2 * SIDE;
-    let tensor = upload(&input, [1, channels, SIDE, SIDE], device);
-    let computed = upsample_nearest_2x(tensor, [side, side]);
-    let expected = places(channels * side * side).map(|index| {
-        let (channel, y, x) = (index / (side * side), index / side % side, index % side);
-        let from = (channel * SIDE + y / 2) * SIDE + x / 2;
+fn upsample(channels: usize, side: usize, device: &Device) -> Answers {
+    let input = draw("input", channels * side * side);
+    let doubled = 2 * side;
+    let tensor = upload(&input, [1, channels, side, side], device);
+    let computed = upsample_nearest_2x(tensor, [doubled, doubled]);
+    let expected = places(channels * doubled * doubled).map(|index| {
+        let (channel, y, x) = (
+            index / (doubled * doubled),
+            index / doubled % doubled,
+            index % doubled,
+        );
+        let from = (channel * side + y / 2) * side + x / 2;
         (index, f64::from(input[from]))
     });
     (flat(computed), expected.collect())
 }
 
 /// Unshuffle and shuffle, which undoes it, with a factor between them so that neither may be skipped.
-fn unshuffle(factor: usize, device: &Device) -> Answers {
-    let side = 3 * factor;
+fn unshuffle(factor: usize, side: usize, device: &Device) -> Answers {
     let input = draw("input", 3 * side * side);
     let tensor = upload(&input, [1, 3, side, side], device);
     let computed = pixel_shuffle(pixel_unshuffle(tensor, factor) * 3.0, factor);
@@ -467,10 +780,10 @@ fn unshuffle(factor: usize, device: &Device) -> Answers {
 }
 
 /// Two pictures joined, cut in their middle, scaled and added up.
-fn concatenation(channels: usize, device: &Device) -> Answers {
-    let area = SIDE * SIDE;
+fn concatenation(channels: usize, side: usize, device: &Device) -> Answers {
+    let area = side * side;
     let [first, second] = ["first", "second"].map(|what| draw(what, channels * area));
-    let load = |values: &[f32]| upload(values, [1, channels, SIDE, SIDE], device);
+    let load = |values: &[f32]| upload(values, [1, channels, side, side], device);
     let joined = Tensor::cat(vec![load(&first), load(&second)], 1);
     let half = channels.div_ceil(2);
     let computed = joined.narrow(1, half, channels) * 2.0 + load(&first);

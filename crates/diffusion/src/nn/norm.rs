@@ -50,11 +50,12 @@ impl GroupNorm {
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let [batch, channels, height, width] = input.dims();
         let dtype = input.dtype();
-        let values = channels / self.groups * height * width;
-        let grouped = as_f32(input).reshape([batch, self.groups, values]);
-        let mean = grouped.clone().mean_dim(2); // [B, G, 1]
-        let centred = grouped - mean;
-        let variance = centred.clone().square().mean_dim(2);
+        // Row by row: over a whole group at once, a software GPU stops adding after some 260,000 values.
+        let rows = channels / self.groups * height;
+        let mean = |x: Tensor<4>| x.mean_dim(3).mean_dim(2); // [B, G, 1, 1]
+        let grouped = as_f32(input).reshape([batch, self.groups, rows, width]);
+        let centred = grouped.clone() - mean(grouped);
+        let variance = mean(centred.clone().square());
         let normed = (centred * (variance + self.eps).sqrt().recip())
             .reshape([batch, channels, height, width]);
         let weight = as_f32(self.weight.val()).reshape([1, channels, 1, 1]);
