@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anomalysd_diffusion::Result as ModelResult;
 use anomalysd_diffusion::weights::{HostTensor, load_state, save_state};
@@ -47,15 +47,19 @@ pub struct Stage<'a> {
     pub folder: &'a Path,
     /// Learning rate; its total is the number of steps.
     pub schedule: WarmupCosine,
+    /// Wall clock after which the stage ends with its schedule done, however many steps that took.
+    pub time: Option<Duration>,
     /// Samples per step.
     pub batch: usize,
     /// Threads that each compute a part of the batch.
     pub workers: usize,
+    /// Threads that make batches ahead.
+    pub loaders: usize,
     /// Steps between checkpoints.
     pub checkpoint_every: u64,
     /// Checkpoints kept.
     pub keep: usize,
-    /// Steps between sheets of pictures with their evaluation.
+    /// Steps between sheets of pictures with their evaluation, and one at the end; 0 for none.
     pub sheet_every: u64,
     /// Steps between lines of the log.
     pub log_every: u64,
@@ -73,7 +77,7 @@ impl Stage<'_> {
     /// Trains `module` and returns it on the plain device with the averaged weights.
     ///
     /// `sample(n)` makes the n-th sample, `loss` computes a part of a batch, `evaluate` gets the
-    /// averaged module every `sheet_every` steps and at the end, writes what it likes to the given
+    /// averaged module whenever a sheet is due, writes what it likes to the given
     /// path and returns numbers for the log.
     ///
     /// # Errors
@@ -87,7 +91,7 @@ impl Stage<'_> {
         module: M,
         device: &Device,
         start: &Start,
-        sample: impl Fn(u64) -> T + Send + 'static,
+        sample: impl Fn(u64) -> T + Send + Sync + 'static,
         loss: impl Fn(&M, Vec<T>) -> ModelResult<PartLoss> + Sync,
         mut evaluate: impl FnMut(&M, &Path) -> Result<Vec<(&'static str, f64)>>,
         progress: &mut dyn FnMut(&Progress) -> Control,
@@ -108,8 +112,9 @@ impl Stage<'_> {
         }
         let mut log = Log::open(&self.folder.join("log.jsonl"))?;
         let workers = Workers::new(self.workers);
-        let batches = Prefetch::start(step, self.batch, 4, sample);
+        let batches = Prefetch::start(step, self.batch, 4, self.loaders, sample);
         let began = Instant::now();
+        let mut clock = Clock::start(self.time);
         while step < self.schedule.total {
             let parts = split(
                 batches
@@ -118,11 +123,11 @@ impl Stage<'_> {
                 workers.count(),
             );
             let result = workers.gradients(self.name, &module, device, parts, &loss)?;
-            let rate = self.schedule.rate(step);
+            let rate = self.schedule.rate(clock.place(step, self.schedule.total));
             let (updated, norm) = optimiser.step(module, result.gradients, rate);
             module = updated;
             step += 1;
-            let last = step == self.schedule.total;
+            let last = step == self.schedule.total || clock.is_over();
             if !result.loss.is_finite() || !norm.is_finite() {
                 return Err(TrainError::Diverged {
                     stage: self.name,
@@ -138,7 +143,8 @@ impl Stage<'_> {
                     .map(|(name, value)| (*name, f64::from(*value))),
             );
             let due = |every: u64| every > 0 && step.is_multiple_of(every) || last;
-            if due(self.sheet_every) {
+            let shows = self.sheet_every > 0 && due(self.sheet_every);
+            if shows {
                 let path = self.sheet(step);
                 numbers.extend(evaluate(&averaged(&module, &optimiser)?, &path)?);
             }
@@ -150,14 +156,17 @@ impl Stage<'_> {
                 numbers,
                 seconds: began.elapsed().as_secs_f64(),
             };
-            if due(self.log_every) || due(self.sheet_every) {
+            if due(self.log_every) || shows {
                 log.write(&report)?;
             }
             let stop = progress(&report) == Control::Stop;
             if due(self.checkpoint_every) || stop {
                 self.write(&module, &optimiser, step)?;
             }
-            if stop && !last {
+            if last {
+                break;
+            }
+            if stop {
                 return Err(TrainError::Stopped {
                     stage: self.name,
                     step,
@@ -187,6 +196,41 @@ impl Stage<'_> {
             tensors,
         }
         .write(self.folder, self.keep)
+    }
+}
+
+/// Where a run with a limited time stands in its schedule.
+struct Clock {
+    began: Instant,
+    limit: Option<Duration>,
+    /// When the first step ended: what came before is compilation, which the schedule does not see.
+    first: Option<Duration>,
+}
+
+impl Clock {
+    fn start(limit: Option<Duration>) -> Self {
+        Self {
+            began: Instant::now(),
+            limit,
+            first: None,
+        }
+    }
+
+    /// The step of the schedule: the number of steps taken, or what the time makes of `total`.
+    fn place(&mut self, step: u64, total: u64) -> u64 {
+        let Some(limit) = self.limit else {
+            return step;
+        };
+        let now = self.began.elapsed();
+        let first = *self.first.get_or_insert(now);
+        let whole = limit.saturating_sub(first).as_secs_f64().max(1e-3);
+        let share = (now - first).as_secs_f64() / whole;
+        (share.min(1.0) * total as f64) as u64
+    }
+
+    fn is_over(&self) -> bool {
+        self.limit
+            .is_some_and(|limit| self.began.elapsed() >= limit)
     }
 }
 

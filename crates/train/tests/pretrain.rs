@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::OnceLock;
 
+use anomalysd_detect::features::EfficientNetLite0;
 use anomalysd_diffusion::model::InpaintModel;
 use anomalysd_train::TrainError;
 use anomalysd_train::checkpoint::Checkpoint;
@@ -22,7 +23,8 @@ fn options(out: &Path) -> Options {
         seed: 7,
         workers: 2,
         checkpoint_every: 0,
-        sheet_every: 0,
+        // One at the end, with its figures.
+        sheet_every: 1_000_000,
         vae: VaeOptions {
             latent_channels: 4,
             channels: 32,
@@ -234,6 +236,65 @@ fn a_run_from_given_weights_has_a_fresh_optimiser() {
     let error = result.unwrap_err();
     assert!(matches!(error, TrainError::Format { .. }), "{error}");
     assert!(error.to_string().contains("stage vae"), "{error}");
+}
+
+/// Options that continue the trained U-Net in `folder`, with the trained VAE beside it.
+fn continued(folder: &Path) -> Options {
+    let (trained, _) = whole();
+    let name = format!("vae-{VAE_STEPS:08}.safetensors");
+    std::fs::copy(trained.path().join(&name), folder.join(&name)).unwrap();
+    let mut options = options(folder);
+    let unet = format!("unet-{UNET_STEPS:08}.safetensors");
+    options.from = Some(trained.path().join(unet));
+    options.vae.steps = 0;
+    options
+}
+
+#[test]
+fn the_feature_distance_adds_to_the_loss_of_the_noisiest_samples_alone() {
+    if !EfficientNetLite0::is_embedded() {
+        return;
+    }
+    let loss = |feature_weight: f64, pure_noise_share: f32| {
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = continued(folder.path());
+        options.sheet_every = 0;
+        options.unet.steps = 1;
+        options.unet.rate = 0.0;
+        options.unet.pure_noise_share = pure_noise_share;
+        options.unet.feature_weight = feature_weight;
+        let (result, seen) = pretrain(&options, None);
+        result.unwrap();
+        assert_eq!(seen[0].numbers.len(), 2, "a sheet that nobody asked for");
+        f64::from(seen[0].loss)
+    };
+    let (without, with) = (loss(0.0, 1.0), loss(1.0, 1.0));
+    // ½‖a − b‖² of unit vectors without negative parts is at most 1, and features after blocks may
+    // be negative: at most 2.
+    let distance = with - without;
+    assert!((0.02..2.0).contains(&distance), "{without} {with}");
+    assert!((loss(0.5, 1.0) - without - 0.5 * distance).abs() < 1e-4);
+    assert_eq!(loss(1.0, 0.0), loss(0.0, 0.0));
+}
+
+#[test]
+fn a_run_with_a_time_ends_in_it_at_the_end_of_its_schedule() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = continued(folder.path());
+    options.sheet_every = 0;
+    options.unet.steps = 1_000_000;
+    options.unet.minutes = 0.05;
+    let (result, seen) = pretrain(&options, None);
+    result.unwrap();
+    let (first, last) = (seen.first().unwrap(), seen.last().unwrap());
+    assert!(last.step > 3 && last.step < 100_000, "{}", last.step);
+    assert!((3.0..30.0).contains(&last.seconds), "{}", last.seconds);
+    let rate = |progress: &Progress| progress.numbers[0].1;
+    assert!(rate(first) < 0.1 * options.unet.rate, "warming up");
+    let highest = seen.iter().map(rate).fold(0.0, f64::max);
+    assert!(highest > 0.8 * options.unet.rate, "{highest}");
+    assert!(rate(last) < 0.2 * options.unet.rate, "{}", rate(last));
+    assert!(folder.path().join("mini.safetensors").is_file());
 }
 
 #[test]

@@ -125,6 +125,25 @@ impl EfficientNetLite0 {
     }
 }
 
+impl EfficientNetLite0 {
+    /// Features of photos `[B, 3, H, W]` in 0..1 after the first `count` taps, from fine to coarse, as
+    /// tensors: what a training loss differentiates.
+    pub fn taps(&self, photos: Tensor<4>, count: usize) -> Vec<Tensor<4>> {
+        let mut x = relu6(self.stem.forward((photos - MEAN) / SCALE));
+        let mut taps = Vec::with_capacity(count);
+        for (index, block) in self.blocks.iter().enumerate() {
+            if taps.len() == count {
+                break;
+            }
+            x = block.forward(x);
+            if TAPS.contains(&index) {
+                taps.push(x.clone());
+            }
+        }
+        taps
+    }
+}
+
 impl FeatureNetwork for EfficientNetLite0 {
     fn name(&self) -> &str {
         "efficientnet-lite0"
@@ -135,15 +154,7 @@ impl FeatureNetwork for EfficientNetLite0 {
     }
 
     async fn extract(&self, photo: &Photo) -> Result<FeatureLayers, DetectError> {
-        let input = (upload(photo, &self.device) - MEAN) / SCALE;
-        let mut x = relu6(self.stem.forward(input));
-        let mut taps = Vec::with_capacity(TAPS.len());
-        for (index, block) in self.blocks.iter().enumerate() {
-            x = block.forward(x);
-            if TAPS.contains(&index) {
-                taps.push(x.clone());
-            }
-        }
+        let taps = self.taps(upload(photo, &self.device), TAPS.len());
         layers(taps).await
     }
 }

@@ -44,11 +44,13 @@ pub struct Options {
     pub resume: bool,
     /// Threads that each compute a part of a batch; 1 on a GPU.
     pub workers: usize,
+    /// Threads that draw pictures ahead; 0 takes the cores that the workers leave, at least one.
+    pub loaders: usize,
     /// Steps between checkpoints.
     pub checkpoint_every: u64,
     /// Checkpoints kept per stage.
     pub keep: usize,
-    /// Steps between sheets of pictures.
+    /// Steps between sheets of pictures, and one at the end; 0 for none.
     pub sheet_every: u64,
     /// Steps between lines of the log.
     pub log_every: u64,
@@ -71,6 +73,7 @@ impl Default for Options {
             seed: 0,
             resume: false,
             workers: 2,
+            loaders: 0,
             checkpoint_every: 200,
             keep: 3,
             sheet_every: 400,
@@ -83,6 +86,15 @@ impl Default for Options {
 }
 
 impl Options {
+    /// Threads that draw pictures.
+    fn loader_threads(&self) -> usize {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        match self.loaders {
+            0 => cores.saturating_sub(self.workers).max(1),
+            threads => threads,
+        }
+    }
+
     /// Checks every range.
     ///
     /// # Errors

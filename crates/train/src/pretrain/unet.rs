@@ -1,8 +1,10 @@
 //! Second stage: U-Net and text encoder together, on the latents of the trained VAE.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anomalysd_dataset::synth::Product;
+use anomalysd_detect::features::EfficientNetLite0;
 use anomalysd_diffusion::PerLevel;
 use anomalysd_diffusion::Result as ModelResult;
 use anomalysd_diffusion::clip::{ClipTextConfig, ClipTextModel, Tokenizer, train_vocabulary};
@@ -15,7 +17,7 @@ use anomalysd_diffusion::vae::Vae;
 use anomalysd_diffusion::weights::load_state;
 use anomalysd_imaging::{Mask, Photo, max_pool_mask};
 use burn::module::Module;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand_chacha::rand_core::RngCore;
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +44,10 @@ const NOISE: &str = "pretrain unet noise";
 const TOKENS: usize = 77;
 /// Byte-pair merges learnt from the prompts of drawn products.
 const MERGES: usize = 400;
+/// The timestep at which no signal is left.
+const NOISIEST: usize = 999;
+/// Feature layers of the loss: after blocks 2 and 4.
+const FEATURE_TAPS: usize = 2;
 /// Self-attentions over more tokens than this do without references.
 const REFERENCE_TOKENS: usize = 256;
 
@@ -59,6 +65,9 @@ pub struct UnetOptions {
     pub text_width: usize,
     /// Steps; 0 takes the newest checkpoint as it is.
     pub steps: u64,
+    /// Minutes after which the stage ends, its schedule stretched to them; 0 for no limit. Such a
+    /// run depends on the speed of the machine.
+    pub minutes: f64,
     /// Samples per step.
     pub batch: usize,
     /// Side of a picture in pixels.
@@ -75,6 +84,11 @@ pub struct UnetOptions {
     pub pure_noise_share: f32,
     /// Weight of the loss outside the hole.
     pub outside_weight: f64,
+    /// Weight of the feature distance between photo and repair in the hole, of samples at the
+    /// noisiest timestep alone: there the output is the repair.
+    pub feature_weight: f64,
+    /// Samples of a part of the batch, at most, whose feature distance is taken.
+    pub feature_samples: usize,
     /// Constants of the optimiser.
     pub optimiser: OptimiserOptions,
 }
@@ -87,6 +101,7 @@ impl Default for UnetOptions {
             heads: 4,
             text_width: 64,
             steps: 4000,
+            minutes: 0.0,
             batch: 12,
             size: 128,
             rate: 4e-4,
@@ -95,6 +110,8 @@ impl Default for UnetOptions {
             attention_share: 0.25,
             pure_noise_share: 0.2,
             outside_weight: 0.1,
+            feature_weight: 0.0,
+            feature_samples: 8,
             optimiser: OptimiserOptions::default(),
         }
     }
@@ -125,7 +142,14 @@ impl UnetOptions {
         if self.batch == 0 {
             return Err(option("unet.batch", self.batch, "at least 1"));
         }
+        if !(0.0..=1e5).contains(&self.minutes) {
+            return Err(option("unet.minutes", self.minutes, "0 to 100000"));
+        }
         Ok(())
+    }
+
+    fn time(&self) -> Option<Duration> {
+        (self.minutes > 0.0).then(|| Duration::from_secs_f64(60.0 * self.minutes))
     }
 
     fn unet_config(&self, channels: usize) -> UNet2DConditionConfig {
@@ -208,9 +232,12 @@ fn tokenizer() -> Result<Tokenizer> {
 struct Sample {
     number: u64,
     target: Photo,
-    reference: Photo,
+    /// Good photos, as many in every sample of a step; the first goes to the input channels.
+    references: Vec<Photo>,
     hidden: Mask,
     in_channels: bool,
+    /// How many of the references the attentions see.
+    attended: usize,
     has_reference: bool,
     timestep: usize,
     ids: Vec<u32>,
@@ -231,17 +258,19 @@ impl Source {
         let photo = self
             .pictures
             .photograph(options.size, options.photo_share, &mut rng);
-        let (target, reference, text, has_reference) = match photo {
-            Some(photo) => (photo.clone(), photo, String::new(), false),
+        let count = self.attended(index / options.batch as u64).max(1);
+        let (target, references, text, has_reference) = match photo {
+            Some(photo) => (photo.clone(), vec![photo; count], String::new(), false),
             None => {
                 let product = Product::random(rng.next_u64());
-                let (target, reference) = pair(&product, options.size, &mut rng);
-                (target, reference, text(&product, &mut rng), true)
+                let mut drawn = instances(&product, 1 + count, options.size, &mut rng);
+                let target = drawn.swap_remove(count);
+                (target, drawn, text(&product, &mut rng), true)
             }
         };
         let hidden = holes::draw(&target, self.cell, &mut rng);
         let timestep = if unit(&mut rng) < options.pure_noise_share {
-            999
+            NOISIEST
         } else {
             below(&mut rng, 1000)
         };
@@ -253,24 +282,32 @@ impl Source {
             // A prompt that the tokenizer refuses cannot occur: every byte is in its alphabet.
             ids: self.tokenizer.encode(&text).unwrap_or_default(),
             target,
-            reference,
+            references,
+            attended: self.attended(index / options.batch as u64),
             hidden,
         }
     }
+
+    /// How many good photos the attentions of a step see: none, or one to four.
+    fn attended(&self, step: u64) -> usize {
+        let mut rng = sample_rng(self.seed, "pretrain unet references", step);
+        if unit(&mut rng) >= self.options.attention_share {
+            return 0;
+        }
+        [1, 1, 2, 4][below(&mut rng, 4)]
+    }
 }
 
-/// Two instances: whole, or the same part of both at twice the resolution.
-fn pair(product: &Product, size: usize, rng: &mut impl RngCore) -> (Photo, Photo) {
-    let seeds = [rng.next_u64(), rng.next_u64()];
+/// Instances of a product: whole, or the same part of all at twice the resolution.
+fn instances(product: &Product, count: usize, size: usize, rng: &mut impl RngCore) -> Vec<Photo> {
+    let seeds: Vec<u64> = (0..count).map(|_| rng.next_u64()).collect();
     if unit(rng) < 0.5 {
-        return (
-            product.instance(seeds[0], size),
-            product.instance(seeds[1], size),
-        );
+        let whole = |seed| product.instance(seed, size);
+        return seeds.into_iter().map(whole).collect();
     }
     let (x, y) = (below(rng, size + 1), below(rng, size + 1));
     let part = |seed| product.instance(seed, 2 * size).crop(x, y, size, size);
-    (part(seeds[0]), part(seeds[1]))
+    seeds.into_iter().map(part).collect()
 }
 
 /// Level 1, level 2 or both; the empty text in one of ten.
@@ -289,6 +326,7 @@ struct Setting<'a> {
     vae: &'a Vae,
     scheduler: &'a Ddim,
     options: &'a UnetOptions,
+    features: Option<&'a EfficientNetLite0>,
     seed: u64,
     plain: &'a Device,
     autodiff: &'a Device,
@@ -301,6 +339,7 @@ impl Setting<'_> {
             photos_tensor(&photos, self.plain)
         };
         let targets = photos(|sample| &sample.target);
+        let whole = targets.clone();
         let factor = self.vae.factor();
         let hidden = mask_tensor(
             samples.iter().map(|sample| sample.hidden.clone()),
@@ -313,9 +352,9 @@ impl Setting<'_> {
             self.plain,
         );
         let clean = self.vae.enc(targets.clone())?;
-        let visible = (targets * 2.0 - 1.0) * (hidden.neg() + 1.0);
+        let visible = (targets * 2.0 - 1.0) * (hidden.clone().neg() + 1.0);
         let masked = self.vae.enc_signed(visible)?;
-        let reference = self.vae.enc(photos(|sample| &sample.reference))?;
+        let reference = self.vae.enc(photos(|sample| &sample.references[0]))?;
         let [batch, channels, height, width] = clean.dims();
         let flag = |on: &dyn Fn(&Sample) -> bool| -> Tensor<4> {
             let values: Vec<f32> = samples.iter().map(|s| f32::from(u8::from(on(s)))).collect();
@@ -343,26 +382,35 @@ impl Setting<'_> {
         let ids: Vec<Vec<u32>> = samples.iter().map(|sample| sample.ids.clone()).collect();
         let context = model.text.encode(&ids, self.autodiff)?;
         let present: Vec<bool> = samples.iter().map(|sample| sample.has_reference).collect();
-        // Decided by the first sample's own draw, so that it does not depend on threads.
-        let attends = samples.first().is_some_and(|first| {
-            let draw = (first.timestep * 7919 + first.hidden.count()) % 1000;
-            (draw as f32) < 1000.0 * self.options.attention_share
-        });
-        let states = if attends {
-            let zeros = |count| Tensor::zeros([batch, count, height, width], self.plain);
-            let input = Tensor::cat(
-                vec![reference.clone(), zeros(1), reference, zeros(channels + 1)],
-                1,
-            );
+        let attended = samples.first().map_or(0, |first| first.attended);
+        let states = if attended > 0 {
+            let all: Vec<Photo> = samples
+                .iter()
+                .flat_map(|sample| sample.references[..attended].iter().cloned())
+                .collect();
+            let good = if attended == 1 {
+                reference
+            } else {
+                self.vae.enc(photos_tensor(&all, self.plain))?
+            };
+            let rows = batch * attended;
+            let zeros = |count| Tensor::zeros([rows, count, height, width], self.plain);
+            let input = Tensor::cat(vec![good.clone(), zeros(1), good, zeros(channels + 1)], 1);
             let options = ReferenceOptions {
                 max_tokens: REFERENCE_TOKENS,
                 bias: 0.0,
-                per_photo: 1,
+                per_photo: attended,
             };
             let input = Tensor::from_inner(input);
+            let [_, tokens, width] = context.dims();
+            let contexts = context
+                .clone()
+                .reshape([batch, 1, tokens, width])
+                .expand([batch, attended, tokens, width])
+                .reshape([rows, tokens, width]);
             let states = model
                 .unet
-                .reference_states(input, &[0.0], context.clone(), options)?;
+                .reference_states(input, &[0.0], contexts, options)?;
             Some(states.with_present(&present, self.autodiff))
         } else {
             None
@@ -375,12 +423,71 @@ impl Setting<'_> {
         let outside = self.options.outside_weight;
         let weights = (cells * (1.0 - outside) + outside).expand([batch, channels, height, width]);
         let weights: Tensor<4> = Tensor::from_inner(weights);
-        let error = (output - Tensor::from_inner(target)).square();
+        let error = (output.clone() - Tensor::from_inner(target)).square();
         let total = weights.clone().sum();
+        let mut loss = (error * weights).sum() / total;
+        if let Some(features) = self.features {
+            let noisiest: Vec<i32> = (0..batch)
+                .filter(|&at| timesteps[at] == NOISIEST)
+                .map(|at| at as i32)
+                .take(self.options.feature_samples)
+                .collect();
+            if !noisiest.is_empty() {
+                let chosen = TensorData::new(noisiest.clone(), [noisiest.len()]);
+                let chosen = Tensor::<1, Int>::from_data(chosen, self.plain);
+                let photo = whole.select(0, chosen.clone());
+                let hidden = hidden.select(0, chosen.clone());
+                // At the noisiest timestep nothing is left of the photo, and v is −x₀.
+                let clean = output.select(0, Tensor::from_inner(chosen)).neg();
+                let distance = self.feature_distance(features, clean, photo, hidden)?;
+                loss = loss + distance * self.options.feature_weight;
+            }
+        }
         Ok(PartLoss {
-            loss: (error * weights).sum() / total,
+            loss,
             report: Vec::new(),
         })
+    }
+
+    /// Mean of ½‖a − b‖² over the hidden places, a and b unit features of photo and repair, of the
+    /// two finest taps: what scores compare, in a form that can be differentiated.
+    fn feature_distance(
+        &self,
+        features: &EfficientNetLite0,
+        clean: Tensor<4>,
+        photo: Tensor<4>,
+        hidden: Tensor<4>,
+    ) -> ModelResult<Tensor<1>> {
+        let painted = self.vae.dec_signed(clean)? * 0.5 + 0.5;
+        let inside: Tensor<4> = Tensor::from_inner(hidden.clone());
+        let kept = Tensor::from_inner(photo.clone() * (hidden.clone().neg() + 1.0));
+        let repaired = painted * inside + kept;
+        let mut sum = Tensor::zeros([1], self.autodiff);
+        for (is, should) in features
+            .taps(repaired, FEATURE_TAPS)
+            .into_iter()
+            .zip(features.taps(photo, FEATURE_TAPS))
+        {
+            let [_, _, height, width] = is.dims();
+            let [_, _, rows, columns] = hidden.dims();
+            let unit = |x: Tensor<4>| {
+                let norm = (x.clone().square().sum_dim(1) + 1e-6).sqrt();
+                x / norm
+            };
+            let difference = unit(is) - Tensor::from_inner(unit(should));
+            let distance = difference.square().sum_dim(1) * 0.5;
+            let (high, wide) = (rows / height, columns / width);
+            let share = hidden
+                .clone()
+                .reshape([-1, height as i32, high as i32, width as i32, wide as i32])
+                .mean_dim(4)
+                .mean_dim(2);
+            let [batch, ..] = hidden.dims();
+            let share: Tensor<5> = share;
+            let share: Tensor<4> = Tensor::from_inner(share.reshape([batch, 1, height, width]));
+            sum = sum + (distance * share.clone()).sum() / (share.sum() + 1e-6);
+        }
+        Ok(sum / FEATURE_TAPS as f64)
     }
 }
 
@@ -470,8 +577,10 @@ pub fn train(
             total: settings.steps,
             floor: 0.02,
         },
+        time: settings.time(),
         batch: settings.batch,
         workers: options.workers,
+        loaders: options.loader_threads(),
         checkpoint_every: options.checkpoint_every,
         keep: options.keep,
         sheet_every: options.sheet_every,
@@ -488,10 +597,15 @@ pub fn train(
         seed: options.seed,
         cell: vae.factor(),
     };
+    let features = match settings.feature_weight {
+        0.0 => None,
+        _ => Some(feature_network(&autodiff)?),
+    };
     let setting = Setting {
         vae,
         scheduler: &scheduler,
         options: settings,
+        features: features.as_ref(),
         seed: options.seed,
         plain: device,
         autodiff: &autodiff,
@@ -541,6 +655,18 @@ pub fn train(
         progress,
     )?;
     model(&trained, vae, &tokenizer, device)
+}
+
+/// The network of the feature distance.
+fn feature_network(device: &Device) -> Result<EfficientNetLite0> {
+    let network = EfficientNetLite0::embedded(device)?;
+    network.ok_or_else(|| {
+        option(
+            "unet.feature_weight",
+            "above 0",
+            "0 in a build without the feature network",
+        )
+    })
 }
 
 /// Pairs of instances that training never sees: photo and reference.
