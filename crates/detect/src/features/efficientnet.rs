@@ -123,11 +123,13 @@ impl EfficientNetLite0 {
             fingerprint: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
         })
     }
-}
 
-impl EfficientNetLite0 {
-    /// Features of photos `[B, 3, H, W]` in 0..1 after the first `count` taps, from fine to coarse, as
-    /// tensors: what a training loss differentiates.
+    /// Features of photos after the first `count` taps, from fine to coarse, as tensors: what a
+    /// training loss differentiates.
+    ///
+    /// # Shapes
+    /// Photos `[B, 3, H, W]` in 0..1 to `[B, 24, H/4, W/4]`, `[B, 40, H/8, W/8]` and `[B, 112, H/16, W/16]`,
+    /// rounded up.
     pub fn taps(&self, photos: Tensor<4>, count: usize) -> Vec<Tensor<4>> {
         let mut x = relu6(self.stem.forward((photos - MEAN) / SCALE));
         let mut taps = Vec::with_capacity(count);

@@ -258,7 +258,8 @@ impl Source {
         let photo = self
             .pictures
             .photograph(options.size, options.photo_share, &mut rng);
-        let count = self.attended(index / options.batch as u64).max(1);
+        let attended = self.attended(index / options.batch as u64);
+        let count = attended.max(1);
         let (target, references, text, has_reference) = match photo {
             Some(photo) => (photo.clone(), vec![photo; count], String::new(), false),
             None => {
@@ -283,7 +284,7 @@ impl Source {
             ids: self.tokenizer.encode(&text).unwrap_or_default(),
             target,
             references,
-            attended: self.attended(index / options.batch as u64),
+            attended,
             hidden,
         }
     }
