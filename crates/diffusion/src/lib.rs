@@ -12,6 +12,7 @@ pub mod checkpoint;
 pub mod clip;
 pub mod inpaint;
 pub mod known_answers;
+pub mod lora;
 pub mod model;
 pub mod nn;
 pub mod noise;

@@ -125,6 +125,15 @@ pub(super) fn json(files: &dyn Files, path: &str) -> Result<Option<serde_json::V
         })
 }
 
+/// A path inside a folder, `""` being the root.
+pub(super) fn join(folder: &str, name: &str) -> String {
+    if folder.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{folder}/{name}")
+    }
+}
+
 /// The error for a file that is not there.
 pub(super) fn missing(files: &dyn Files, path: &str) -> DiffusionError {
     DiffusionError::File {

@@ -17,7 +17,7 @@ use crate::{DiffusionError, Result};
 /// Our own options beside diffusers' files; a folder from elsewhere has none.
 const OPTIONS_JSON: &str = "anomalysd.json";
 /// Precisions by file name, the most exact first.
-const VARIANTS: [&str; 3] = ["", ".bf16", ".fp16"];
+const VARIANTS: [&str; 3] = ["", ".fp16", ".bf16"];
 
 /// Opens a diffusers folder of a Stable Diffusion 1.x or 2.x inpainting model.
 ///
@@ -54,7 +54,7 @@ pub fn open_folder(files: &dyn Files, name: &str) -> Result<ModelParts> {
     })
 }
 
-fn config(files: &dyn Files, path: &str) -> Result<Value> {
+pub(super) fn config(files: &dyn Files, path: &str) -> Result<Value> {
     files::json(files, path)?.ok_or_else(|| missing(files, path))
 }
 
@@ -145,11 +145,11 @@ fn tokenizer_files(files: &dyn Files) -> Result<TokenizerFiles> {
 pub(super) fn weights(files: &dyn Files, folder: &str) -> Result<Box<dyn TensorSource>> {
     for variant in VARIANTS {
         for base in ["diffusion_pytorch_model", "model"] {
-            let whole = format!("{folder}/{base}{variant}.safetensors");
+            let whole = files::join(folder, &format!("{base}{variant}.safetensors"));
             if files.size(&whole).is_some() {
                 return Ok(Box::new(files::safetensors(files, &whole)?));
             }
-            let index = format!("{folder}/{base}.safetensors.index{variant}.json");
+            let index = files::join(folder, &format!("{base}.safetensors.index{variant}.json"));
             if let Some(value) = files::json(files, &index)? {
                 return Ok(Box::new(Sharded::open(files, folder, &index, &value)?));
             }
@@ -160,10 +160,10 @@ pub(super) fn weights(files: &dyn Files, folder: &str) -> Result<Box<dyn TensorS
         .into_iter()
         .find(|name| pickle::has_pickle_name(name));
     match pickled {
-        Some(name) => Err(pickle::error(&files.describe(&format!("{folder}/{name}")))),
+        Some(name) => Err(pickle::error(&files.describe(&files::join(folder, &name)))),
         None => Err(missing(
             files,
-            &format!("{folder}/diffusion_pytorch_model.safetensors"),
+            &files::join(folder, "diffusion_pytorch_model.safetensors"),
         )),
     }
 }
@@ -198,7 +198,7 @@ impl Sharded {
                 None => {
                     sharded
                         .shards
-                        .push(files::safetensors(files, &format!("{folder}/{file}"))?);
+                        .push(files::safetensors(files, &files::join(folder, file))?);
                     opened.insert(file, sharded.shards.len() - 1);
                     sharded.shards.len() - 1
                 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::bundle::{BUNDLE_JSON, open_bundle};
 use super::files::Files;
 use super::folder::{open_folder, weights};
+use super::ldm::open_ldm;
 use super::parts::{ModelParts, TEXT_ENCODER, UNET, VAE};
 use super::single_file::{METADATA_KEY, open_single_file};
 use crate::model::check_parts;
@@ -101,20 +102,28 @@ pub struct ComponentSummary {
 /// A file that claims to be a model and is damaged; see [`open_single_file`].
 pub fn inspect_file(what: &str, source: SafetensorsSource) -> Result<Summary> {
     let kind = kind_of(&source);
-    if kind == Kind::SingleFile {
-        return Ok(summarise(kind, &open_single_file(what, source)?));
-    }
-    Ok(Summary {
+    let tensors = |reason: String| Summary {
         kind,
         name: None,
         licence: None,
         model_card: None,
         components: vec![component("tensors", None, &source)],
         fits: false,
-        reason: format!(
-            "this is {kind}; a bundle, a diffusers folder or a model in one file is a whole model"
-        ),
-    })
+        reason,
+    };
+    match kind {
+        Kind::SingleFile => Ok(summarise(kind, &open_single_file(what, source)?)),
+        Kind::LdmCheckpoint | Kind::SdxlCheckpoint => {
+            Ok(match open_ldm(what, source.clone(), "") {
+                Ok(parts) => summarise(kind, &parts),
+                // Another family, or a part that is not there: say what there is, and why not.
+                Err(error) => tensors(error.to_string()),
+            })
+        }
+        _ => Ok(tensors(format!(
+            "this is {kind}; a bundle, a diffusers folder or a checkpoint in one file is a whole model"
+        ))),
+    }
 }
 
 /// Summary of a folder: a bundle, or what diffusers saved.

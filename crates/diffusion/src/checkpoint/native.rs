@@ -7,10 +7,12 @@ use std::rc::Rc;
 use std::sync::{Mutex, PoisonError};
 
 use super::bundle_write::{ExportOptions, write_bundle, write_single_file};
-use super::inspect::{Summary, inspect_file, inspect_folder};
+use super::inspect::{Kind, Summary, inspect_file, inspect_folder};
 use super::{
-    BUNDLE_JSON, Files, ModelParts, open_bundle, open_folder, open_single_file, refuse_pickle,
+    BUNDLE_JSON, Files, ModelParts, VaeParts, files, open_bundle, open_folder, open_ldm,
+    open_single_file, open_vae_file, open_vae_folder, refuse_pickle,
 };
+use crate::lora::Lora;
 use crate::weights::{ReadAt, SafetensorsSource};
 use crate::{DiffusionError, Result};
 
@@ -132,12 +134,82 @@ pub fn open(path: &Path) -> Result<ModelParts> {
     {
         return open_single_file(&shown, source);
     }
-    let kind = super::inspect::kind_of(&source);
-    Err(DiffusionError::Unsupported {
-        what: shown,
-        reason: format!("is {kind}; a bundle, a diffusers folder or a model in one file is read"),
-    })
+    match super::inspect::kind_of(&source) {
+        // SDXL too: it is refused by name there.
+        Kind::LdmCheckpoint | Kind::SdxlCheckpoint => open_ldm(&shown, source, &name),
+        kind => Err(DiffusionError::Unsupported {
+            what: shown,
+            reason: format!(
+                "is {kind}; a bundle, a diffusers folder or a whole checkpoint in one file is read"
+            ),
+        }),
+    }
 }
+
+/// What stands in place of parts of a model, or is added to it, as it is opened.
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    /// Another autoencoder: a folder or a file.
+    pub vae: Option<PathBuf>,
+    /// LoRAs with their strengths, merged in this order.
+    pub loras: Vec<(PathBuf, f32)>,
+}
+
+impl Changes {
+    /// The model with these changes.
+    ///
+    /// # Errors
+    /// As [`open_vae`] and [`Lora::merge_into`].
+    pub fn apply(&self, mut parts: ModelParts) -> Result<ModelParts> {
+        if let Some(path) = &self.vae {
+            parts = parts.with_vae(open_vae(path)?);
+        }
+        for (path, scale) in &self.loras {
+            parts = open_lora(path)?.merge_into(parts, *scale)?;
+        }
+        Ok(parts)
+    }
+}
+
+/// Opens an autoencoder alone: a folder as diffusers or TAESD's author lay it out, or a file.
+///
+/// # Errors
+/// As [`open_vae_folder`] and [`open_vae_file`].
+pub fn open_vae(path: &Path) -> Result<VaeParts> {
+    if path.is_dir() {
+        return open_vae_folder(&Folder(path.to_path_buf()));
+    }
+    open_vae_file(&path.display().to_string(), open_safetensors(path)?)
+}
+
+/// Opens a LoRA: a file, with PEFT's `adapter_config.json` beside it where it is PEFT's own
+/// `adapter_model.safetensors`, or the folder of both.
+///
+/// # Errors
+/// As [`open_safetensors`] and [`Lora::new`].
+pub fn open_lora(path: &Path) -> Result<Lora> {
+    let file = if path.is_dir() {
+        [PEFT_WEIGHTS, "pytorch_lora_weights.safetensors"]
+            .map(|name| path.join(name))
+            .into_iter()
+            .find(|file| file.is_file())
+            .ok_or_else(|| file_error(path, format!("holds no {PEFT_WEIGHTS}")))?
+    } else {
+        path.to_path_buf()
+    };
+    let is_peft = file.file_name().is_some_and(|name| name == PEFT_WEIGHTS);
+    let beside = Folder(file.parent().unwrap_or(Path::new("")).to_path_buf());
+    let config = if is_peft {
+        files::text(&beside, "adapter_config.json")?
+    } else {
+        None
+    };
+    let source = open_safetensors(&file)?;
+    Lora::new(file.display().to_string(), source, config.as_deref())
+}
+
+/// The file that PEFT writes.
+const PEFT_WEIGHTS: &str = "adapter_model.safetensors";
 
 /// Opens a safetensors file; refuses pickles.
 ///

@@ -1,4 +1,5 @@
-//! A small byte-pair vocabulary made from a list of texts, for models with a text encoder of their own.
+//! Byte-pair vocabularies: CLIP's own, and small ones made from a list of texts, for models with a
+//! text encoder of their own.
 
 use std::collections::BTreeMap;
 
@@ -18,6 +19,36 @@ pub(super) fn byte_alphabet() -> Vec<char> {
     shown.chain(moved).filter_map(char::from_u32).collect()
 }
 
+/// Merges of OpenAI's CLIP (MIT): the first 48,894 of `bpe_simple_vocab_16e6.txt`, all that CLIP uses.
+const CLIP_MERGES: &str = include_str!("../../assets/clip-merges.txt");
+
+impl TokenizerSpec {
+    /// The tokenizer of OpenAI's CLIP, for checkpoints that come without one: 49,408 tokens, whose
+    /// ids follow from the merges. Stable Diffusion 1 and 2 were trained with it.
+    ///
+    /// Source: CLIP's `simple_tokenizer.py`.
+    #[must_use]
+    pub fn clip(max_length: usize) -> Self {
+        let lines = CLIP_MERGES.lines().skip(1);
+        let merges: Vec<(String, String)> = lines
+            .filter_map(|line| line.split_once(' '))
+            .map(|(left, right)| (left.to_owned(), right.to_owned()))
+            .collect();
+        let mut tokens = byte_tokens();
+        tokens.extend(merges.iter().map(|(left, right)| format!("{left}{right}")));
+        Self::with_defaults(ids(&tokens), merges, max_length)
+    }
+}
+
+/// The 256 byte characters, and the same at the end of a word.
+fn byte_tokens() -> Vec<String> {
+    let ends = byte_alphabet()
+        .into_iter()
+        .map(|c| format!("{c}{END_OF_WORD}"));
+    let bytes = byte_alphabet().into_iter().map(String::from);
+    bytes.chain(ends).collect()
+}
+
 /// Learns up to `merges` byte-pair merges from `texts` and returns the tokenizer that uses them.
 ///
 /// The vocabulary has CLIP's layout: 256 byte characters, the same with `</w>`, one token per
@@ -30,12 +61,7 @@ pub(super) fn byte_alphabet() -> Vec<char> {
 ///
 /// Source: Sennrich, Haddow, Birch, "Neural Machine Translation of Rare Words with Subword Units", 2016.
 pub fn train_vocabulary(texts: &[&str], merges: usize, max_length: usize) -> Result<Tokenizer> {
-    let mut tokens: Vec<String> = byte_alphabet().into_iter().map(String::from).collect();
-    tokens.extend(
-        byte_alphabet()
-            .into_iter()
-            .map(|c| format!("{c}{END_OF_WORD}")),
-    );
+    let mut tokens = byte_tokens();
 
     let splitter = Tokenizer::new(TokenizerSpec::with_defaults(
         ids(&tokens),
@@ -136,6 +162,19 @@ mod tests {
         "A bottle with an intact round mouth.",
         "A metal nut with intact edges.",
     ];
+
+    #[test]
+    fn clips_own_tokenizer_gives_clips_own_ids() {
+        let spec = TokenizerSpec::clip(77);
+        assert_eq!(spec.vocab.len(), 49_408);
+        let tokenizer = Tokenizer::new(spec).unwrap();
+        let ids = tokenizer.encode("a photo of a cat").unwrap();
+        assert_eq!(
+            ids[..8],
+            [49_406, 320, 1_125, 539, 320, 2_368, 49_407, 49_407]
+        );
+        assert_eq!(ids.len(), 77);
+    }
 
     #[test]
     fn the_alphabet_has_a_distinct_character_for_each_byte() {

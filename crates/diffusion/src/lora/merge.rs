@@ -1,0 +1,115 @@
+//! Weights with the products of a LoRA's matrices added as they are read.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use safetensors::Dtype;
+
+use crate::Result;
+use crate::weights::{HostTensor, SafetensorsSource, TensorSource};
+
+/// What is added to a weight: `factor · up · down`.
+pub(super) struct Change {
+    /// Name of `[r, inputs…]`.
+    pub(super) down: String,
+    /// Name of `[outputs, r]`.
+    pub(super) up: String,
+    /// Strength.
+    pub(super) factor: f32,
+}
+
+/// Checks that a pair fits its weight; returns its rank, or a sentence that says why it does not.
+pub(super) fn check(
+    source: &SafetensorsSource,
+    (down, up): (&str, &str),
+    weight: &str,
+    shape: &[usize],
+) -> std::result::Result<usize, String> {
+    let of = |name: &str| source.shape(name).unwrap_or_default();
+    let (down_shape, up_shape) = (of(down), of(up));
+    let rank = down_shape.first().copied().unwrap_or(0);
+    let outputs = shape.first().copied().unwrap_or(0);
+    let inputs: usize = shape.iter().skip(1).product();
+    let fits_down = rank > 0 && down_shape.iter().skip(1).product::<usize>() == inputs;
+    // A 1×1 convolution `[outputs, r, 1, 1]`, or a matrix.
+    let is_matrix = up_shape.len() >= 2 && up_shape[2..].iter().all(|side| *side == 1);
+    let fits_up = is_matrix && up_shape[..2] == [outputs, rank];
+    if shape.len() < 2 || !fits_down || !fits_up {
+        return Err(format!(
+            "`{down}` {down_shape:?} and `{up}` {up_shape:?} do not fit `{weight}` {shape:?}: it is a LoRA of another architecture"
+        ));
+    }
+    Ok(rank)
+}
+
+/// A component's tensors, some of them changed.
+pub(super) struct Merged {
+    base: Box<dyn TensorSource>,
+    lora: Rc<SafetensorsSource>,
+    /// Changes by the name of the weight.
+    changes: BTreeMap<String, Change>,
+}
+
+impl Merged {
+    pub(super) fn new(
+        base: Box<dyn TensorSource>,
+        lora: Rc<SafetensorsSource>,
+        changes: BTreeMap<String, Change>,
+    ) -> Self {
+        Self {
+            base,
+            lora,
+            changes,
+        }
+    }
+}
+
+impl TensorSource for Merged {
+    fn names(&self) -> Vec<String> {
+        self.base.names()
+    }
+
+    fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        self.base.shape(name)
+    }
+
+    fn read(&self, name: &str) -> Result<HostTensor> {
+        let mut tensor = self.base.read(name)?;
+        if let Some(change) = self.changes.get(name) {
+            let (down, up) = (self.lora.read(&change.down)?, self.lora.read(&change.up)?);
+            add_product(&mut tensor.values, &up, &down, change.factor);
+        }
+        Ok(tensor)
+    }
+
+    fn read_half(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        if self.changes.contains_key(name) {
+            return Ok(None);
+        }
+        self.base.read_half(name)
+    }
+
+    fn stored_as(&self, name: &str) -> Option<Dtype> {
+        if self.changes.contains_key(name) {
+            return Some(Dtype::F32);
+        }
+        self.base.stored_as(name)
+    }
+}
+
+/// `weight += factor · up · down`, row by row.
+fn add_product(weight: &mut [f32], up: &HostTensor, down: &HostTensor, factor: f32) {
+    let rank = down.shape[0];
+    let inputs = down.values.len() / rank;
+    for (row, up) in weight
+        .chunks_exact_mut(inputs)
+        .zip(up.values.chunks_exact(rank))
+    {
+        for (up, down) in up.iter().zip(down.values.chunks_exact(inputs)) {
+            let strength = factor * up;
+            for (value, down) in row.iter_mut().zip(down) {
+                *value += strength * down;
+            }
+        }
+    }
+}
