@@ -1,19 +1,16 @@
 //! Model and feature network on the chosen device.
 
-use std::path::Path;
-
 use anomalysd_detect::features::{EfficientNetLite0, FeatureNetwork, Features, VaeFeatures};
 use anomalysd_detect::repaint::DiffusionRepair;
 use anomalysd_detect::report::Identity;
 use anomalysd_diffusion::checkpoint::{native, refuse_pickle};
 use anomalysd_diffusion::model::InpaintModel;
+use anomalysd_diffusion::weights::HalfStorage;
 
 use crate::args::{EngineArgs, FeatureName};
 use crate::device::Chosen;
 use crate::error::{CliError, Outcome};
-
-/// What `--model none` says.
-const NO_MODEL: &str = "none";
+use crate::model;
 
 /// What was loaded.
 pub struct Engine {
@@ -38,13 +35,17 @@ impl Engine {
                 .map_err(|error| CliError::Internal(format!("threads: {error}")))?;
         }
         let chosen = args.device.open()?;
-        let model = match &args.model {
-            None => Some(InpaintModel::embedded(&chosen.device)?),
-            Some(path) if path == Path::new(NO_MODEL) => None,
-            Some(path) => {
-                let parts = native::open(path)?;
-                Some(InpaintModel::assemble(&parts, &chosen.device)?)
+        let model = match model::open(&args.model)? {
+            None => None,
+            Some(parts) if args.f16 => {
+                let (parts, storage) = (parts.rounded_to_half(), HalfStorage::Kept);
+                Some(InpaintModel::assemble_holding(
+                    &parts,
+                    &chosen.device,
+                    storage,
+                )?)
             }
+            Some(parts) => Some(InpaintModel::assemble(&parts, &chosen.device)?),
         };
         tracing::info!(device = chosen.name, model = ?model.as_ref().map(|m| &m.config.name), "loaded");
         Ok(Self { model, chosen })

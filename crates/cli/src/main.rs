@@ -13,6 +13,7 @@ mod engine;
 mod error;
 mod eval;
 mod html;
+mod model;
 mod output;
 mod photos;
 mod pictures;

@@ -17,6 +17,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 pub use self::half_storage::HalfStorage;
 use self::half_storage::Halves;
+pub(crate) use self::half_storage::Rounded;
 pub use self::safetensors::{ReadAt, SafetensorsSource};
 pub use self::state::{NamedTensor, load_state, save_state};
 use crate::{DiffusionError, Result, noise};

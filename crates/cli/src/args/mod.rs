@@ -1,6 +1,7 @@
 //! What the user may type. Defaults are not written here: they live in the library, and `--help`
 //! shows them from there.
 
+mod lora;
 mod method;
 mod serve;
 
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use anomalysd_train::pretrain::Options as Pretraining;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use lora::LoraChoice;
 pub use method::MethodArgs;
 pub use serve::ServeArgs;
 
@@ -89,13 +91,30 @@ pub enum Command {
     },
 }
 
+/// A model, and what is changed in it as it is read.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Model")]
+pub struct ModelArgs {
+    /// Bundle, diffusers folder or single file; `none` compares features alone [default: the embedded mini]
+    #[arg(long, value_name = "BUNDLE|DIR|FILE")]
+    pub model: Option<PathBuf>,
+    /// Another autoencoder for the model: a diffusers folder, TAESD's two files in a folder, or one file
+    #[arg(long, value_name = "DIR|FILE")]
+    pub vae: Option<PathBuf>,
+    /// A LoRA to merge, with its strength (1 by default); may be repeated
+    #[arg(long, value_name = "FILE[=SCALE]")]
+    pub lora: Vec<LoraChoice>,
+}
+
 /// Model, features, device.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Model")]
 pub struct EngineArgs {
-    /// Bundle, diffusers folder or single file; `none` compares features alone [default: the embedded mini]
-    #[arg(long, value_name = "BUNDLE|DIR|FILE")]
-    pub model: Option<PathBuf>,
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Hold the weights as f16: half the memory; arithmetic stays f32
+    #[arg(long)]
+    pub f16: bool,
     /// Feature network [default: efficientnet-lite0 where this build has it, else vae]
     #[arg(long, value_enum)]
     pub features: Option<FeatureName>,
@@ -336,12 +355,14 @@ pub struct InpaintArgs {
 /// `export`.
 #[derive(Debug, Args)]
 pub struct ExportArgs {
-    /// diffusers folder, bundle or single file [default: the embedded mini]
-    #[arg(long, value_name = "DIR|FILE")]
-    pub model: Option<PathBuf>,
+    #[command(flatten)]
+    pub model: ModelArgs,
     /// The bundle's new folder
     #[arg(long)]
     pub out: PathBuf,
+    /// The model's licence, for checkpoints that come without its text
+    #[arg(long, value_name = "FILE")]
+    pub licence: Option<PathBuf>,
     /// Store f16 (the default)
     #[arg(long, conflicts_with = "f32")]
     pub f16: bool,

@@ -1,24 +1,19 @@
 //! `export`: any checkpoint as a bundle.
 
-use anomalysd_diffusion::checkpoint::{ExportOptions, native, open_single_file};
-use anomalysd_diffusion::model::embedded_bytes;
-use anomalysd_diffusion::weights::SafetensorsSource;
+use anomalysd_diffusion::checkpoint::{ExportOptions, native};
 
 use crate::args::ExportArgs;
 use crate::error::{CliError, Outcome};
-use crate::output;
+use crate::{model, output};
 
 /// Writes the bundle; its folder appears complete or not at all.
 pub fn run(args: &ExportArgs) -> Outcome {
-    let parts = match &args.model {
-        Some(path) => native::open(path)?,
-        None => {
-            let bytes = embedded_bytes().ok_or_else(|| {
-                CliError::Input("--model: this build carries no model of its own".into())
-            })?;
-            open_single_file("mini", SafetensorsSource::new("mini", bytes)?)?
-        }
-    };
+    let mut parts = model::open(&args.model)?
+        .ok_or_else(|| CliError::Input("--model none: there is nothing to export".into()))?;
+    if let Some(path) = &args.licence {
+        parts.config.licence =
+            std::fs::read_to_string(path).map_err(|error| CliError::at(path, error))?;
+    }
     let shard_bytes = args.shard_mib.checked_mul(1 << 20).ok_or_else(|| {
         CliError::Input(format!(
             "--shard-mib is {}, expected 1 to 64",

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::clip::TokenizerSpec;
 use crate::model::ModelConfig;
-use crate::weights::TensorSource;
+use crate::weights::{Rounded, TensorSource};
 use crate::{DiffusionError, Result};
 
 /// Name of the U-Net among the components.
@@ -40,6 +40,15 @@ impl std::fmt::Debug for ModelParts {
 }
 
 impl ModelParts {
+    /// The model with every tensor given as f16, also where it is stored otherwise: with
+    /// [`HalfStorage::Kept`](crate::weights::HalfStorage::Kept) all weights then take two bytes a value.
+    #[must_use]
+    pub fn rounded_to_half(mut self) -> Self {
+        let rounded = |(name, source)| (name, Box::new(Rounded(source)) as Box<dyn TensorSource>);
+        self.tensors = self.tensors.into_iter().map(rounded).collect();
+        self
+    }
+
     /// The JSON text of a component's configuration.
     ///
     /// # Errors

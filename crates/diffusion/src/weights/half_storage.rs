@@ -12,6 +12,7 @@ use std::rc::Rc;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use half::f16;
 
+use super::{HostTensor, TensorSource};
 use crate::{DiffusionError, Result};
 
 /// Bytes of the largest tensor that every device takes: the smallest storage binding that WebGPU
@@ -163,6 +164,38 @@ fn rows_within(row_bytes: usize, bytes: usize) -> usize {
     (bytes / row_bytes.max(1)).max(1)
 }
 
+/// A source that gives every tensor as f16, rounded where it is stored otherwise.
+pub(crate) struct Rounded(pub(crate) Box<dyn TensorSource>);
+
+impl TensorSource for Rounded {
+    fn names(&self) -> Vec<String> {
+        self.0.names()
+    }
+
+    fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        self.0.shape(name)
+    }
+
+    fn read(&self, name: &str) -> Result<HostTensor> {
+        self.0.read(name)
+    }
+
+    fn read_half(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        if let Some(bytes) = self.0.read_half(name)? {
+            return Ok(Some(bytes));
+        }
+        let values = self.0.read(name)?.values;
+        let bytes = values
+            .iter()
+            .flat_map(|value| f16::from_f32(*value).to_le_bytes());
+        Ok(Some(bytes.collect()))
+    }
+
+    fn stored_as(&self, name: &str) -> Option<::safetensors::Dtype> {
+        self.0.stored_as(name)
+    }
+}
+
 /// Refuses NaN and infinities, as the loader does for all other formats.
 pub(super) fn check_finite(name: &str, bytes: &[u8]) -> Result<()> {
     let values = bytes
@@ -234,6 +267,19 @@ mod tests {
             let whole = Tensor::cat(parts, 0).cast(DType::F32).into_data();
             assert_eq!(whole.try_to_vec::<f32>().unwrap(), wanted, "{storage:?}");
         }
+    }
+
+    #[test]
+    fn other_formats_are_rounded_to_f16() {
+        let tensor = HostTensor {
+            shape: vec![1, 2],
+            values: vec![1.0 / 3.0, 1e6],
+        };
+        let source = std::collections::BTreeMap::from([("a".to_owned(), tensor)]);
+        let rounded = Rounded(Box::new(source)).read_half("a").unwrap().unwrap();
+        assert_eq!(rounded[..2], f16::from_f32(1.0 / 3.0).to_le_bytes());
+        // Beyond what f16 holds: refused by name when it is loaded.
+        assert!(check_finite("a", &rounded).is_err());
     }
 
     #[test]
