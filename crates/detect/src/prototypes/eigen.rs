@@ -266,7 +266,7 @@ mod tests {
     fn large_zero_and_diagonal_matrices_are_solved() {
         let n = MOST_JACOBI + 3;
         let diagonal = |at: usize| {
-            if at % (n + 1) == 0 {
+            if at.is_multiple_of(n + 1) {
                 (at / n % 5) as f64
             } else {
                 0.0
