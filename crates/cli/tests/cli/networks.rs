@@ -146,6 +146,25 @@ fn alexnet_goes_from_its_file_to_a_verdict() {
 }
 
 #[test]
+fn repairs_are_compared_by_the_network_of_a_file() {
+    let place = place();
+    write(&place.path().join("network.safetensors"), &alexnet());
+    let score = |model: &[&str]| {
+        let detect = ["detect", "suspect/stained.png", "--good", "good/0.png"];
+        let brought = ["--features-weights", "network.safetensors"];
+        let small = ["--size", "96", "--scales", "2", "--device", "cpu"];
+        let json_out = ["--format", "json", "--out", "out"];
+        let arguments = joined(&[&detect, &brought, &small, &json_out, model]);
+        let results = json(&run(place.path(), &arguments).ok().out);
+        assert_eq!(results[0]["features"]["name"], "alexnet-lpips");
+        results[0]["score"].as_f64().unwrap()
+    };
+    let (with_repairs, alone) = (score(&[]), score(&["--model", "none"]));
+    assert!(with_repairs > 0.0 && alone > 0.0);
+    assert_ne!(with_repairs, alone);
+}
+
+#[test]
 fn a_network_without_its_file_or_with_anothers_is_refused_in_a_sentence() {
     let place = place();
     let detect = |arguments: &[&str]| {

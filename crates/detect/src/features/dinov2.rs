@@ -4,6 +4,8 @@
 //! checkpoints' names these are. The one layer of features are the patch tokens after the last layer
 //! norm: what AnomalyDINO (arXiv 2405.14529) compares.
 
+use std::sync::Arc;
+
 use anomalysd_diffusion::nn::{Conv2d, Conv2dConfig, LayerNorm, Linear, attend, gelu_exact};
 use anomalysd_diffusion::weights::{Init, Loader, ReadAt, TensorSource};
 use anomalysd_imaging::{Photo, resize_bicubic_planes, resize_lanczos};
@@ -50,7 +52,7 @@ pub struct Dinov2 {
 #[derive(Debug, Clone)]
 struct Positions {
     /// `[hidden, side, side]`.
-    planes: Vec<f32>,
+    planes: Arc<[f32]>,
     hidden: usize,
     side: usize,
     /// transformers antialiases them in the network with registers alone.
@@ -102,25 +104,7 @@ impl Dinov2 {
             Some(prefix) => all.prefix(prefix),
             None => return Err(file.refused(format!("is no DINOv2: it lacks `{STEM}`"))),
         };
-        let encoder = loader.prefix("encoder").prefix("layer");
-        if ["weights_in", "gate_proj"]
-            .iter()
-            .any(|name| encoder.has(&format!("0.mlp.{name}.weight")))
-        {
-            return Err(file.refused(
-                "is a DINOv2 with SwiGLU layers (giant), which is not supported: take small, base or large",
-            ));
-        }
-        let shape = file.source.shape(&loader.name(STEM));
-        let hidden = shape.and_then(|shape| shape.first().copied()).unwrap_or(0);
-        let name = Self::name_of(hidden).ok_or_else(|| {
-            let known = SIZES.map(|(hidden, name)| format!("{name} ({hidden})"));
-            file.refused(format!(
-                "is a DINOv2 with tokens of {hidden} numbers, which is none of {}",
-                known.join(", ")
-            ))
-        })?;
-
+        let (hidden, name) = size(file, &loader)?;
         let embeddings = loader.prefix("embeddings");
         let patches = Conv2dConfig {
             inputs: 3,
@@ -135,12 +119,9 @@ impl Dinov2 {
         let (class, positions) = Positions::load(file, &embeddings, hidden, with_registers)?;
         let mut front = vec![class];
         if with_registers {
-            let shape = file.source.shape(&embeddings.name(REGISTERS));
-            // Another rank, or none at all, is refused as another shape.
-            let count = shape.and_then(|shape| shape.get(1).copied());
-            let shape = [1, count.unwrap_or(1).max(1), hidden];
-            front.push(embeddings.tensor(REGISTERS, shape, Init::Zeros)?);
+            front.push(registers(file, &embeddings, hidden)?);
         }
+        let encoder = loader.prefix("encoder").prefix("layer");
         let mut layers = Vec::new();
         // One at least, so that what is missing is named.
         while layers.is_empty() || encoder.has(&format!("{}.norm1.weight", layers.len())) {
@@ -197,6 +178,40 @@ impl Dinov2 {
             .swap_dims(1, 2)
             .reshape([batch, hidden, rows, columns])
     }
+}
+
+/// Width of the tokens and the name that goes with it.
+fn size(file: &WeightsFile, loader: &Loader) -> Result<(usize, &'static str), DetectError> {
+    let swiglu =
+        ["weights_in", "gate_proj"].map(|name| format!("encoder.layer.0.mlp.{name}.weight"));
+    if swiglu.iter().any(|name| loader.has(name)) {
+        return Err(file.refused(
+            "is a DINOv2 with SwiGLU layers (giant), which is not supported: take small, base or large",
+        ));
+    }
+    let shape = file.source.shape(&loader.name(STEM));
+    let hidden = shape.and_then(|shape| shape.first().copied()).unwrap_or(0);
+    let Some(name) = Dinov2::name_of(hidden) else {
+        let known = SIZES.map(|(hidden, name)| format!("{name} ({hidden})"));
+        return Err(file.refused(format!(
+            "is a DINOv2 with tokens of {hidden} numbers, which is none of {}",
+            known.join(", ")
+        )));
+    };
+    Ok((hidden, name))
+}
+
+/// The registers, `[1, count, hidden]`.
+fn registers(
+    file: &WeightsFile,
+    embeddings: &Loader,
+    hidden: usize,
+) -> Result<Tensor<3>, DetectError> {
+    let shape = file.source.shape(&embeddings.name(REGISTERS));
+    // Another rank, or none at all, is refused as another shape.
+    let count = shape.and_then(|shape| shape.get(1).copied());
+    let shape = [1, count.unwrap_or(1).max(1), hidden];
+    Ok(embeddings.tensor(REGISTERS, shape, Init::Zeros)?)
 }
 
 impl FeatureNetwork for Dinov2 {
@@ -279,7 +294,7 @@ impl EncoderLayer {
         let mlp = loader.prefix("mlp");
         let shape = file.source.shape(&mlp.name("fc1.weight"));
         let inner = shape.and_then(|shape| shape.first().copied());
-        let inner = inner.unwrap_or(4 * hidden);
+        let inner = inner.filter(|&inner| inner > 0).unwrap_or(4 * hidden);
         Ok(Self {
             norm1: norm("norm1")?,
             query: linear("attention.query", "q_proj")?,
