@@ -1,7 +1,7 @@
 """Golden maps of resizing and blurring: tests/golden/imaging/.
 
 Pillow's LANCZOS on 8-bit RGB and on f32 planes, torch's bilinear interpolation (f32,
-align_corners=False, no antialiasing) and scipy's gaussian_filter (mode="mirror", the kernel cut at
+align_corners=False, no antialiasing), its bicubic one with and without antialiasing, and scipy's gaussian_filter (mode="mirror", the kernel cut at
 4 sigma). Run it without arguments.
 """
 
@@ -44,8 +44,16 @@ def main():
         tensors[f"lanczos.{size}"] = np.stack([np.asarray(plane) for plane in planes])
         resized = torch.nn.functional.interpolate(torch.from_numpy(values)[None], (height, width), mode="bilinear", align_corners=False)
         tensors[f"bilinear.{size}"] = resized[0].numpy()
+    for width, height in [(18, 14), (53, 41), (7, 64), (23, 29)]:
+        for name, antialias in [("bicubic", False), ("antialiased", True)]:
+            # f64 inside, as the reference's own rounding is none of ours.
+            planes = torch.from_numpy(values)[None].double()
+            resized = torch.nn.functional.interpolate(
+                planes, (height, width), mode="bicubic", align_corners=False, antialias=antialias
+            )
+            tensors[f"{name}.{width}x{height}"] = resized[0].float().numpy()
     for sigma in [0.4, 1.0, 2.3, 12.0]:
-        # f64 inside, as the reference's own rounding is none of ours; 12 reaches over the borders twice.
+        # In f64, too; 12 reaches over the borders twice.
         blurred = [gaussian_filter(plane.astype(np.float64), sigma, mode="mirror", truncate=4.0) for plane in values]
         tensors[f"gaussian.{sigma}"] = np.stack(blurred).astype(np.float32)
     save_file({key: np.ascontiguousarray(value) for key, value in tensors.items()}, OUT / "imaging.safetensors")

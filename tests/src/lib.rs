@@ -1,3 +1,4 @@
 //! Helpers shared by the test files of this package.
 
+pub mod formula;
 pub mod golden;

@@ -3,6 +3,7 @@
 //! Software Vulkan (lavapipe) counts as a GPU. Without any adapter the tests say so and end, unless
 //! `ANOMALYSD_REQUIRE_GPU` is set: then they fail.
 
+use anomalysd_detect::features::{FeatureNetwork, Features};
 use anomalysd_diffusion::checkpoint::{UNET, open_single_file};
 use anomalysd_diffusion::model::{InpaintModel, embedded_bytes};
 use anomalysd_diffusion::unet::{ReferenceOptions, UNet2DConditionConfig, UNet2DConditionModel};
@@ -10,6 +11,8 @@ use anomalysd_diffusion::vae::{
     AutoencoderKl, AutoencoderKlConfig, AutoencoderTiny, AutoencoderTinyConfig, Vae,
 };
 use anomalysd_diffusion::weights::{HalfStorage, Init, Loader, SafetensorsSource};
+use anomalysd_imaging::Photo;
+use anomalysd_tests::formula;
 use anomalysd_tests::golden::{Case, compare, values};
 use burn::tensor::Device;
 
@@ -191,5 +194,31 @@ fn autoencoders_agree() {
             vae_outputs("tiny", &tiny, device),
         ]
         .concat()
+    });
+}
+
+#[test]
+fn feature_networks_agree() {
+    let photo = Photo::from_vec(
+        84,
+        56,
+        (0..3 * 84 * 56)
+            .map(|index| 0.5 + 0.5 * ((index * index % 977) as f32 * 0.11).sin())
+            .collect(),
+    )
+    .unwrap();
+    on_both(|device| {
+        let dinov2 = formula::file(&formula::dinov2(384, 12, 5, Some(4)));
+        let alexnet = formula::file(&formula::alexnet());
+        [dinov2, alexnet]
+            .into_iter()
+            .flat_map(|bytes| {
+                let network = Features::load("weights", bytes, device).unwrap();
+                let features = pollster::block_on(network.extract(&photo)).unwrap();
+                let name = network.name().to_owned();
+                let layers = features.layers.into_iter().enumerate();
+                layers.map(move |(index, layer)| (format!("{name}: {index}"), layer.data))
+            })
+            .collect()
     });
 }

@@ -1,10 +1,16 @@
-//! EfficientNet-Lite0 against its Python package, block by block: tests/golden/features.py.
+//! Feature networks against their references: EfficientNet-Lite0 against its Python package, block by
+//! block (tests/golden/features.py), DINOv2 against transformers and LPIPS on AlexNet against the package
+//! lpips (tests/golden/networks.py).
 
 use std::path::Path;
 
-use anomalysd_detect::features::{EfficientNetLite0, FeatureNetwork};
+use anomalysd_detect::features::{
+    AlexNetLpips, Dinov2, EfficientNetLite0, FeatureLayers, FeatureNetwork,
+};
+use anomalysd_detect::score::feature_distance;
 use anomalysd_diffusion::weights::{SafetensorsSource, TensorSource};
 use anomalysd_imaging::{DecodeLimits, Photo, decode};
+use anomalysd_tests::formula;
 use anomalysd_tests::golden::compare;
 use burn::tensor::Device;
 
@@ -66,4 +72,73 @@ fn features_equal_the_python_package() {
             compare(&name, &kept, &source.read(&name).unwrap().values, TOLERANCE);
         }
     }
+}
+
+/// The upper left part of a photo.
+fn cut(photo: &Photo, width: usize, height: usize) -> Photo {
+    let rows =
+        (0..3 * height).map(|row| (row / height * photo.height + row % height) * photo.width);
+    let data = rows.flat_map(|start| photo.data[start..start + width].iter().copied());
+    Photo::from_vec(width, height, data.collect()).unwrap()
+}
+
+fn extract(network: &impl FeatureNetwork, photo: &Photo) -> FeatureLayers {
+    pollster::block_on(network.extract(photo)).unwrap()
+}
+
+#[test]
+fn dinov2_equals_transformers_at_sizes_that_its_positions_are_not_of() {
+    let source = SafetensorsSource::new("dinov2", golden("dinov2.safetensors")).unwrap();
+    let photo = photo("wide");
+    for (case, registers) in [("plain", None), ("registers", Some(4))] {
+        let bytes = formula::file(&formula::dinov2(384, 12, 5, registers));
+        let network = Dinov2::load(case, bytes, &Device::flex()).unwrap();
+        assert_eq!(network.name(), "dinov2-s");
+        for (width, height) in [(70, 70), (84, 56), (42, 70)] {
+            let features = extract(&network, &cut(&photo, width, height));
+            let [layer] = features.layers.as_slice() else {
+                panic!("{} layers", features.layers.len());
+            };
+            let name = format!("{case}.{width}x{height}");
+            let expected = source.read(&name).unwrap();
+            let shape = [layer.channels, layer.height, layer.width];
+            assert_eq!(shape.as_slice(), expected.shape, "{name}");
+            compare(&name, &layer.data, &expected.values, TOLERANCE);
+        }
+    }
+}
+
+#[test]
+fn alexnet_and_its_distance_equal_lpips() {
+    let source = SafetensorsSource::new("lpips", golden("alexnet-lpips.safetensors")).unwrap();
+    let read = |name: &str| source.read(name).unwrap().values;
+    let bytes = formula::file(&formula::alexnet());
+    let network = AlexNetLpips::load("alexnet", bytes, &Device::flex()).unwrap();
+    assert_eq!(network.name(), "alexnet-lpips");
+    let first = photo("wide");
+    let (width, height) = (first.width, first.height);
+    let mirrored = first
+        .data
+        .chunks_exact(width)
+        .flat_map(|row| row.iter().rev().copied());
+    let second = Photo::from_vec(width, height, mirrored.collect()).unwrap();
+    let (first, second) = (extract(&network, &first), extract(&network, &second));
+    assert_eq!(first.layers.len(), 5);
+    for (index, layer) in first.layers.iter().enumerate() {
+        let kept: Vec<f32> = layer.data.iter().copied().step_by(37).collect();
+        let name = format!("tap.{index}");
+        compare(&name, &kept, &read(&name), TOLERANCE);
+        let alone = |features: &FeatureLayers| FeatureLayers {
+            layers: vec![features.layers[index].clone()],
+        };
+        let map = feature_distance(&alone(&first), &alone(&second), width, height);
+        let name = format!("distance.{index}");
+        compare(&name, &map.data, &read(&name), TOLERANCE);
+    }
+    // LPIPS is the sum of its layers, the method's distance their mean.
+    let map = feature_distance(&first, &second, width, height);
+    let sum: Vec<f32> = map.data.iter().map(|value| 5.0 * value).collect();
+    compare("distance", &sum, &read("distance"), TOLERANCE);
+    let none = feature_distance(&first, &first, width, height);
+    assert!(none.data.iter().all(|&value| value == 0.0));
 }

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use anomalysd_diffusion::weights::{HostTensor, SafetensorsSource, TensorSource};
 use anomalysd_imaging::{
-    Map, Photo, gaussian_blur, resize_bilinear_map, resize_bilinear_planes, resize_lanczos,
+    Map, Photo, gaussian_blur, resize_bicubic_planes, resize_bilinear_map, resize_bilinear_planes,
+    resize_lanczos,
 };
 
 /// Largest difference of values in 0..1 that f32 sums in another order may make.
@@ -21,7 +22,7 @@ impl Golden {
     }
 
     /// The tensors below a prefix with the width and height of their names.
-    fn sizes(&self, prefix: &str) -> Vec<(usize, usize, HostTensor)> {
+    fn sizes(&self, prefix: &str, count: usize) -> Vec<(usize, usize, HostTensor)> {
         let size = |name: &str| -> Option<(usize, usize)> {
             let (width, height) = name.strip_prefix(prefix)?.split_once('x')?;
             Some((width.parse().ok()?, height.parse().ok()?))
@@ -37,7 +38,7 @@ impl Golden {
                 Some((width, height, tensor))
             })
             .collect();
-        assert_eq!(found.len(), 9, "{prefix}");
+        assert_eq!(found.len(), count, "{prefix}");
         found
     }
 
@@ -61,7 +62,7 @@ fn largest_difference(got: &[f32], expected: impl ExactSizeIterator<Item = f32>)
 fn lanczos_equals_pillow_in_f32() {
     let golden = Golden::open();
     let photo = golden.photo();
-    for (width, height, expected) in golden.sizes("lanczos.") {
+    for (width, height, expected) in golden.sizes("lanczos.", 9) {
         let resized = resize_lanczos(&photo, width, height);
         assert_eq!((resized.width, resized.height), (width, height));
         // Pillow lets f32 overshoot 0..1.
@@ -77,7 +78,7 @@ fn lanczos_equals_pillow_in_f32() {
 fn lanczos_in_two_steps_is_near_pillow_in_8_bits() {
     let golden = Golden::open();
     let photo = golden.photo();
-    for (width, height, expected) in golden.sizes("lanczos.levels.") {
+    for (width, height, expected) in golden.sizes("lanczos.levels.", 9) {
         let between = resize_lanczos(&photo, width, photo.height);
         let resized = resize_lanczos(&between, width, height);
         let expected = expected.values.iter().map(|level| level / 255.0);
@@ -90,7 +91,7 @@ fn lanczos_in_two_steps_is_near_pillow_in_8_bits() {
 fn bilinear_equals_torch() {
     let golden = Golden::open();
     let photo = golden.photo();
-    for (width, height, expected) in golden.sizes("bilinear.") {
+    for (width, height, expected) in golden.sizes("bilinear.", 9) {
         let resized =
             resize_bilinear_planes(&photo.data, 3, photo.height, photo.width, height, width);
         let error = largest_difference(&resized, expected.values.iter().copied());
@@ -102,6 +103,20 @@ fn bilinear_equals_torch() {
         let expected = expected.values[2 * width * height..].iter().copied();
         let error = largest_difference(&resized.data, expected);
         assert!(error <= ROUNDING, "map {width}x{height}: {error:e}");
+    }
+}
+
+#[test]
+fn bicubic_equals_torch_with_and_without_antialiasing() {
+    let golden = Golden::open();
+    let photo = golden.photo();
+    for (prefix, antialias) in [("bicubic.", false), ("antialiased.", true)] {
+        for (width, height, expected) in golden.sizes(prefix, 4) {
+            let from = [photo.height, photo.width];
+            let resized = resize_bicubic_planes(&photo.data, 3, from, [height, width], antialias);
+            let error = largest_difference(&resized, expected.values.iter().copied());
+            assert!(error <= ROUNDING, "{prefix}{width}x{height}: {error:e}");
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use anomalysd_detect::DetectError;
 use anomalysd_detect::control::Control;
-use anomalysd_detect::features::{EfficientNetLite0, FeatureNetwork, Features, VaeFeatures};
+use anomalysd_detect::features::{FeatureNetwork, Features, VaeFeatures};
 use anomalysd_detect::pipeline::Detector;
 use anomalysd_detect::profile::{Profile, Weights};
 use anomalysd_detect::repaint::DiffusionRepair;
@@ -20,8 +20,9 @@ use web_sys::Blob;
 
 use crate::device::{self, Opened};
 use crate::error::{Outcome, WebError};
-use crate::files::{BlobFiles, whole};
+use crate::files::BlobFiles;
 use crate::hooks::Hooks;
+use crate::one_thread::OneThread;
 use crate::render::plain;
 use crate::request::{DetectRequest, EngineInfo, FitRequest, ModelInfo, ProfileInfo};
 use crate::{heap_bytes, pixels};
@@ -31,7 +32,7 @@ use crate::{heap_bytes, pixels};
 pub struct Engine {
     opened: Opened,
     model: InpaintModel,
-    network: Option<EfficientNetLite0>,
+    network: Option<Features<'static>>,
 }
 
 /// A profile, parsed.
@@ -64,8 +65,9 @@ impl Engine {
     /// WebGPU the known-answer check runs twice before anything is trusted (`options.check`: false
     /// leaves it out).
     ///
-    /// `files`: `Map<string, Blob>`; `features`: bytes of efficientnet-lite0.safetensors, or
-    /// undefined for the features of the model's own encoder. Needs `FileReaderSync`: a worker.
+    /// `files`: `Map<string, Blob>`; `features`: a safetensors file of a feature network, whose tensors
+    /// say which one it is, or undefined for the features of the model's own encoder. Needs
+    /// `FileReaderSync`: a worker.
     ///
     /// # Errors
     /// `unsupported`, `bad-bundle`, `aborted`, `device-lost`.
@@ -86,8 +88,9 @@ impl Engine {
             .map_err(WebError::from)?;
         let network = match features {
             Some(blob) => {
-                let bytes = whole(&blob)?;
-                let network = EfficientNetLite0::load("efficientnet-lite0", bytes, &opened.device);
+                // By ranges: such a file may be larger than what the module should hold.
+                let blob = OneThread::new(blob);
+                let network = Features::load("the feature network's file", blob, &opened.device);
                 Some(network.map_err(WebError::from)?)
             }
             None => None,
@@ -235,7 +238,7 @@ impl Engine {
 
     fn features(&self) -> Features<'_> {
         match &self.network {
-            Some(network) => Features::EfficientNetLite0(network.clone()),
+            Some(network) => network.clone(),
             None => Features::Vae(VaeFeatures::new(&self.model)),
         }
     }

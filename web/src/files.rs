@@ -12,13 +12,8 @@ use js_sys::{Array, Map, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Blob, FileReaderSync};
 
-use crate::error::{Code, Outcome, WebError};
+use crate::error::{Outcome, WebError};
 use crate::one_thread::OneThread;
-
-/// Reads a whole Blob.
-pub fn whole(blob: &Blob) -> Outcome<Vec<u8>> {
-    range(blob, 0.0, blob.size()).map_err(|reason| WebError::new(Code::BadBundle, reason))
-}
 
 fn range(blob: &Blob, start: f64, end: f64) -> Result<Vec<u8>, String> {
     let said = |what: &str, error: &JsValue| {

@@ -74,7 +74,11 @@ export interface CapabilitiesOptions extends BundleOptions {
 
 /** How to load an engine. */
 export interface LoadOptions extends BundleOptions, JobOptions {
-  /** Weights of the feature network; those in this package unless said otherwise. */
+  /**
+   * Weights of the feature network, a safetensors file; those in this package unless said otherwise. Its tensors say
+   * which network it is: EfficientNet-Lite0, DINOv2 (small, base or large, with or without registers, as transformers
+   * names them), or AlexNet as torchvision names it, which is compared as LPIPS does.
+   */
   features?: URL | string | Blob;
   /** `auto` takes WebGPU where it is real and the model fits, else the processor. */
   device?: 'auto' | Device;

@@ -3,7 +3,7 @@
 use anomalysd_detect::features::{EfficientNetLite0, FeatureNetwork, Features, VaeFeatures};
 use anomalysd_detect::repaint::DiffusionRepair;
 use anomalysd_detect::report::Identity;
-use anomalysd_diffusion::checkpoint::{native, refuse_pickle};
+use anomalysd_diffusion::checkpoint::native::{self, FileBytes};
 use anomalysd_diffusion::model::InpaintModel;
 use anomalysd_diffusion::weights::HalfStorage;
 
@@ -54,16 +54,7 @@ impl Engine {
     /// The feature network: the one asked for, else the best of this build.
     pub fn features(&self, args: &EngineArgs) -> Outcome<Features<'_>> {
         if let Some(path) = &args.features_weights {
-            if args.features == Some(FeatureName::Vae) {
-                return Err(CliError::Input(
-                    "--features-weights: `vae` takes its weights from the model".into(),
-                ));
-            }
-            let shown = path.display().to_string();
-            refuse_pickle(&shown, &native::FileBytes::open(path)?)?;
-            let bytes = std::fs::read(path).map_err(|error| CliError::at(path, error))?;
-            let network = EfficientNetLite0::load(&shown, bytes, &self.chosen.device)?;
-            return Ok(Features::EfficientNetLite0(network));
+            return self.features_of(path, args.features);
         }
         let vae = || {
             let model = self.model.as_ref().ok_or_else(|| {
@@ -82,10 +73,33 @@ impl Engine {
                         .into(),
                 )),
             },
+            Some(name) => Err(CliError::Input(format!(
+                "--features {name}: its weights are not compiled in; give {} with --features-weights",
+                brought(name)
+            ))),
             None => match embedded()? {
                 Some(network) => Ok(Features::EfficientNetLite0(network)),
                 None => vae(),
             },
+        }
+    }
+
+    /// The feature network of a file, which has to be the one asked for.
+    fn features_of(&self, path: &Path, asked: Option<FeatureName>) -> Outcome<Features<'_>> {
+        if asked == Some(FeatureName::Vae) {
+            return Err(CliError::Input(
+                "--features-weights: `vae` takes its weights from the model".into(),
+            ));
+        }
+        let shown = path.display().to_string();
+        let bytes = FileBytes::open(path)?;
+        let network = Features::load(&shown, bytes, &self.chosen.device)?;
+        match asked {
+            Some(name) if name.to_string() != network.name() => Err(CliError::Input(format!(
+                "--features {name}: {shown} holds {}",
+                network.name()
+            ))),
+            _ => Ok(network),
         }
     }
 
@@ -100,6 +114,25 @@ impl Engine {
             name: model.config.name.clone(),
             sha256: model.fingerprint.clone(),
         })
+    }
+}
+
+/// The file of a network that the user brings.
+fn brought(name: FeatureName) -> &'static str {
+    match name {
+        FeatureName::Dinov2Small => {
+            "model.safetensors of facebook/dinov2-small or facebook/dinov2-with-registers-small (Hugging Face)"
+        }
+        FeatureName::Dinov2Base => {
+            "model.safetensors of facebook/dinov2-base or facebook/dinov2-with-registers-base (Hugging Face)"
+        }
+        FeatureName::Dinov2Large => {
+            "model.safetensors of facebook/dinov2-large or facebook/dinov2-with-registers-large (Hugging Face)"
+        }
+        FeatureName::AlexnetLpips => {
+            "torchvision's alexnet-owt-7be5be79.pth, converted to safetensors,"
+        }
+        FeatureName::EfficientnetLite0 | FeatureName::Vae => "its file",
     }
 }
 

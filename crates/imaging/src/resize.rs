@@ -158,6 +158,75 @@ pub fn resize_bilinear_planes(
     )
 }
 
+/// Keys' cubic convolution kernel with the parameter `a`.
+fn cubic(a: f64) -> impl Fn(f64) -> f64 {
+    move |x| {
+        let x = x.abs();
+        if x < 1.0 {
+            ((a + 2.0) * x - (a + 3.0)) * x * x + 1.0
+        } else if x < 2.0 {
+            ((a * x - 5.0 * a) * x + 8.0 * a) * x - 4.0 * a
+        } else {
+            0.0
+        }
+    }
+}
+
+/// The four source pixels around a place and their weights, as `torch.nn.functional.interpolate(mode="bicubic",
+/// align_corners=False)` picks them: those beyond the border are the border's, no antialiasing.
+fn bicubic_taps(size: usize, out: usize) -> Vec<Tap> {
+    let kernel = cubic(-0.75);
+    let scale = size as f64 / out as f64;
+    let last = size as i64 - 1;
+    (0..out)
+        .map(|index| {
+            let place = (index as f64 + 0.5) * scale - 0.5;
+            let before = place.floor() as i64;
+            let inside = |pixel: i64| pixel.clamp(0, last);
+            let start = inside(before - 1);
+            let mut weights = vec![0.0; (inside(before + 2) - start + 1) as usize];
+            for pixel in before - 1..=before + 2 {
+                weights[(inside(pixel) - start) as usize] += kernel(pixel as f64 - place);
+            }
+            Tap {
+                start: start as usize,
+                weights: weights.iter().map(|weight| *weight as f32).collect(),
+            }
+        })
+        .collect()
+}
+
+/// Resizes planes as torch's bicubic interpolation does (`align_corners=False`). With `antialias` its
+/// kernel is Pillow's: another parameter (−0.5 instead of −0.75), widened where it reduces, and cut at the border.
+///
+/// # Shapes
+/// `[c, h, w]` to `[c, out_height, out_width]`; no size may be 0.
+pub fn resize_bicubic_planes(
+    planes: &[f32],
+    channels: usize,
+    [height, width]: [usize; 2],
+    [out_height, out_width]: [usize; 2],
+    antialias: bool,
+) -> Vec<f32> {
+    debug_assert_eq!(planes.len(), channels * height * width);
+    if (height, width) == (out_height, out_width) {
+        return planes.to_vec();
+    }
+    let weights = |size, out| {
+        if antialias {
+            taps(size, out, 2.0, cubic(-0.5))
+        } else {
+            bicubic_taps(size, out)
+        }
+    };
+    resample(
+        planes,
+        [width, height],
+        &weights(width, out_width),
+        &weights(height, out_height),
+    )
+}
+
 /// [`resize_bilinear_planes`] of a map.
 pub fn resize_bilinear_map(map: &Map, width: usize, height: usize) -> Map {
     let data = resize_bilinear_planes(&map.data, 1, map.height, map.width, height, width);

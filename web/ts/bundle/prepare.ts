@@ -14,8 +14,8 @@ import { openStore, type Store } from './store.js';
 
 /** A bundle of at most so many bytes may stay in memory, and is not worth a question about storage. */
 export const SMALL_BYTES = 100e6;
-/** Larger feature networks are not read. */
-const MAX_FEATURES_BYTES = 64 * 2 ** 20;
+/** Larger feature networks are not read. DINOv2 base has 346 MB, AlexNet with its classifier 244 MB. */
+const MAX_FEATURES_BYTES = 512 * 2 ** 20;
 
 /** Brings everything that an engine is opened with. */
 export async function prepare(

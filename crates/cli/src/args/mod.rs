@@ -115,10 +115,10 @@ pub struct EngineArgs {
     /// Hold the weights as f16: half the memory; arithmetic stays f32
     #[arg(long)]
     pub f16: bool,
-    /// Feature network [default: efficientnet-lite0 where this build has it, else vae]
+    /// Feature network [default: that of --features-weights, else efficientnet-lite0 where this build has it, else vae]
     #[arg(long, value_enum)]
     pub features: Option<FeatureName>,
-    /// Weights of the feature network, instead of those compiled in
+    /// Weights of the feature network (safetensors), which say by their tensors which one it is
     #[arg(long, value_name = "FILE")]
     pub features_weights: Option<PathBuf>,
     /// auto, cpu, gpu or gpu:N
@@ -134,8 +134,27 @@ pub struct EngineArgs {
 pub enum FeatureName {
     /// EfficientNet-Lite0, ImageNet weights.
     EfficientnetLite0,
+    /// DINOv2 small, with or without registers; needs --features-weights.
+    #[value(name = "dinov2-s")]
+    Dinov2Small,
+    /// DINOv2 base, likewise.
+    #[value(name = "dinov2-b")]
+    Dinov2Base,
+    /// DINOv2 large, likewise.
+    #[value(name = "dinov2-l")]
+    Dinov2Large,
+    /// AlexNet compared as LPIPS does; needs --features-weights.
+    AlexnetLpips,
     /// The encoder of the loaded model.
     Vae,
+}
+
+impl std::fmt::Display for FeatureName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // No name is hidden, so each has a value.
+        self.to_possible_value()
+            .map_or(Ok(()), |value| f.write_str(value.get_name()))
+    }
 }
 
 /// `detect`.

@@ -4,5 +4,6 @@ mod bad_input;
 mod cache;
 mod evaluations;
 mod jobs;
+mod networks;
 mod serve;
 mod support;

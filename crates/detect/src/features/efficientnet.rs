@@ -3,11 +3,11 @@
 //! Source: the Python package `efficientnet_lite_pytorch` 0.1.0 (Apache-2.0), whose paddings are
 //! those of an input of 224×224: (0, 1) for a strided 3×3, (1, 2) for a strided 5×5 convolution.
 
-use anomalysd_diffusion::weights::{Init, Loader, SafetensorsSource};
+use anomalysd_diffusion::weights::{Init, Loader, ReadAt};
 use anomalysd_imaging::Photo;
 use burn::tensor::{Device, Tensor, module::conv2d, ops::ConvOptions};
-use sha2::{Digest, Sha256};
 
+use super::file::WeightsFile;
 use super::{FeatureLayers, FeatureNetwork, layers, upload};
 use crate::DetectError;
 
@@ -19,6 +19,8 @@ const EMBEDDED: Option<&[u8]> = Some(include_bytes!(concat!(
 #[cfg(not(embedded_feature_network))]
 const EMBEDDED: Option<&[u8]> = None;
 
+/// The tensor that tells an EfficientNet of the package.
+pub(super) const STEM: &str = "_conv_stem.weight";
 /// Mean and scale of the input, as the package's training had them (127 and 128 of 255).
 const MEAN: f64 = 0.498;
 const SCALE: f64 = 0.502;
@@ -90,12 +92,14 @@ impl EfficientNetLite0 {
     /// A damaged file; a missing, misshapen or extra tensor; a value that is not finite.
     pub fn load(
         what: &str,
-        bytes: impl AsRef<[u8]> + Send + Sync + 'static,
+        bytes: impl ReadAt + 'static,
         device: &Device,
     ) -> Result<Self, DetectError> {
-        let digest = Sha256::digest(bytes.as_ref());
-        let source = SafetensorsSource::new(what, bytes)?;
-        let loader = Loader::new(&source, device);
+        Self::from_file(&WeightsFile::open(what, bytes)?, device)
+    }
+
+    pub(super) fn from_file(file: &WeightsFile, device: &Device) -> Result<Self, DetectError> {
+        let loader = Loader::new(&file.source, device);
         let stem = convolution(&loader, "_conv_stem", "_bn0", [32, 3, 3, 3], 2, 1)?;
         let mut blocks = Vec::with_capacity(BLOCKS.len());
         for (index, &(kernel, stride, expansion, inputs, outputs)) in BLOCKS.iter().enumerate() {
@@ -111,16 +115,12 @@ impl EfficientNetLite0 {
                 skip: stride == 1 && inputs == outputs,
             });
         }
-        if let Some(name) = loader.unused().first() {
-            return Err(DetectError::FeatureWeights {
-                reason: format!("{what} holds an unknown tensor `{name}`"),
-            });
-        }
+        file.refuse_unknown(&loader, |_| false)?;
         Ok(Self {
             stem,
             blocks,
             device: device.clone(),
-            fingerprint: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+            fingerprint: file.fingerprint.clone(),
         })
     }
 

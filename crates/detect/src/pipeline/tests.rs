@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::DetectError;
 use crate::control::{Control, Stage};
-use crate::features::{FeatureLayers, FeatureNetwork, Layer};
+use crate::features::{Comparison, FeatureLayers, FeatureNetwork, Layer};
 use crate::masks::{MaskPlan, Pass, Scale};
 use crate::prompts::Prompts;
 use crate::repaint::{Contexts, Latents, PaintRequest, Tick};
@@ -52,6 +52,7 @@ impl FeatureNetwork for Colours {
                 height,
                 width,
                 data,
+                comparison: Comparison::default(),
             }],
         })
     }

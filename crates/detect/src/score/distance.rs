@@ -2,12 +2,14 @@
 
 use anomalysd_imaging::{Map, Photo, delta_e, resize_bilinear_map};
 
-use crate::features::FeatureLayers;
+use crate::features::{Comparison, FeatureLayers};
 use crate::masks::Pass;
 use crate::options::ScoreOptions;
 
 /// Squared norm below which a feature vector counts as none: a = φ/√(‖φ‖² + this).
 const NORM_EPS: f32 = 1e-10;
+/// What LPIPS adds to the length that it divides by.
+const LPIPS_EPS: f32 = 1e-10;
 
 /// ½‖a − b‖² per location of one layer, a and b the unit vectors of `first` and `second`.
 /// Exactly 0 where both are equal, never negative, at most 2.
@@ -34,8 +36,45 @@ pub fn layer_distance(
     distance
 }
 
+/// `Σ_c w_c (a_c − b_c)²` per location of one layer, as LPIPS has it: `a = φ/(‖φ‖ + 1e-10)`, so that
+/// nothing seen is 0. Exactly 0 where both are equal, never negative for weights from 0.
+///
+/// # Shapes
+/// `first`, `second`: `[channels, locations]`; `weights`: `[channels]`; the result: `[locations]`.
+pub fn weighted_distance(
+    first: &[f32],
+    second: &[f32],
+    weights: &[f32],
+    locations: usize,
+) -> Vec<f32> {
+    let scale = |values: &[f32]| -> Vec<f32> {
+        let squares = squared_norms(values, weights.len(), locations);
+        let inverse = |square: f32| 1.0 / (square.sqrt() + LPIPS_EPS);
+        squares.into_iter().map(inverse).collect()
+    };
+    let (first_scale, second_scale) = (scale(first), scale(second));
+    let mut distance = vec![0.0f32; locations];
+    for (channel, weight) in weights.iter().enumerate() {
+        let row = channel * locations..(channel + 1) * locations;
+        let pairs = first[row.clone()].iter().zip(&second[row]);
+        for (location, (a, b)) in pairs.enumerate() {
+            let difference = a * first_scale[location] - b * second_scale[location];
+            distance[location] += weight * difference * difference;
+        }
+    }
+    distance
+}
+
 /// 1/√(‖φ‖² + eps) per location.
 fn unit_scale(values: &[f32], channels: usize, locations: usize) -> Vec<f32> {
+    squared_norms(values, channels, locations)
+        .iter()
+        .map(|square| 1.0 / (square + NORM_EPS).sqrt())
+        .collect()
+}
+
+/// ‖φ‖² per location.
+fn squared_norms(values: &[f32], channels: usize, locations: usize) -> Vec<f32> {
     let mut squares = vec![0.0f32; locations];
     for channel in 0..channels {
         let row = &values[channel * locations..(channel + 1) * locations];
@@ -44,9 +83,6 @@ fn unit_scale(values: &[f32], channels: usize, locations: usize) -> Vec<f32> {
         }
     }
     squares
-        .iter()
-        .map(|square| 1.0 / (square + NORM_EPS).sqrt())
-        .collect()
 }
 
 /// (1/L)·Σ_l d_l on the photo's own pixels, each layer's map resized bilinearly.
@@ -60,7 +96,13 @@ pub fn feature_distance(
     let mut total = Map::new(width, height);
     let weight = 1.0 / first.layers.len().max(1) as f32;
     for (a, b) in first.layers.iter().zip(&second.layers) {
-        let data = layer_distance(&a.data, &b.data, a.channels, a.width * a.height);
+        let locations = a.width * a.height;
+        let data = match &a.comparison {
+            Comparison::HalfSquare => layer_distance(&a.data, &b.data, a.channels, locations),
+            Comparison::Weighted(weights) => {
+                weighted_distance(&a.data, &b.data, weights, locations)
+            }
+        };
         let small = Map {
             width: a.width,
             height: a.height,

@@ -4,6 +4,7 @@ use anomalysd_imaging::{Map, Mask};
 use proptest::prelude::*;
 
 use super::*;
+use crate::features::{Comparison, FeatureLayers, Layer};
 use crate::options::ScoreOptions;
 
 fn values(n: usize) -> impl Strategy<Value = Vec<f32>> {
@@ -143,6 +144,38 @@ fn equal_layers_are_at_distance_zero_and_zero_features_are_finite() {
         layer_distance(&zero, &values, 4, 6)
             .iter()
             .all(|value| (value - 0.5).abs() < 1e-5)
+    );
+}
+
+#[test]
+fn weighted_layers_are_compared_as_lpips_compares_them() {
+    // Two channels, three places: (3, 4) and (4, 3) of length 5, nothing and something, twice the same.
+    let first = [3.0, 0.0, 1.0, 4.0, 0.0, 2.0];
+    let second = [4.0, 0.0, 2.0, 3.0, 7.0, 4.0];
+    let weights = [0.5, 2.0];
+    let distance = weighted_distance(&first, &second, &weights, 3);
+    for (got, expected) in distance.iter().zip([2.5 * 0.04, 2.0, 0.0]) {
+        assert!((got - expected).abs() < 1e-6, "{distance:?}");
+    }
+    assert_eq!(weighted_distance(&first, &first, &weights, 3), vec![0.0; 3]);
+
+    let layer = |data: [f32; 6], comparison: Comparison| FeatureLayers {
+        layers: vec![Layer {
+            channels: 2,
+            height: 1,
+            width: 3,
+            data: data.to_vec(),
+            comparison,
+        }],
+    };
+    let compared = |comparison: &Comparison| {
+        let layers = [first, second].map(|data| layer(data, comparison.clone()));
+        feature_distance(&layers[0], &layers[1], 3, 1).data
+    };
+    assert_eq!(compared(&Comparison::Weighted(weights.into())), distance);
+    assert_eq!(
+        compared(&Comparison::HalfSquare),
+        layer_distance(&first, &second, 2, 3)
     );
 }
 
