@@ -1,9 +1,11 @@
 //! Model and feature network on the chosen device.
 
+use std::path::Path;
+
 use anomalysd_detect::features::{EfficientNetLite0, FeatureNetwork, Features, VaeFeatures};
 use anomalysd_detect::repaint::DiffusionRepair;
 use anomalysd_detect::report::Identity;
-use anomalysd_diffusion::checkpoint::native::{self, FileBytes};
+use anomalysd_diffusion::checkpoint::native::FileBytes;
 use anomalysd_diffusion::model::InpaintModel;
 use anomalysd_diffusion::weights::HalfStorage;
 
