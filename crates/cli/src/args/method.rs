@@ -96,7 +96,7 @@ pub struct MethodArgs {
     seed: Option<u64>,
     /// Longer side of a photo in pixels [default: the model's own, else 256]
     #[arg(long)]
-    size: Option<usize>,
+    pub size: Option<usize>,
     #[arg(long, help = with_default!("Memory of one batch of passes, in MiB", memory.mib))]
     memory_mib: Option<usize>,
     /// Cells per side of each scale [default: the model's own, else 2,4,8 fast, 1,2,4,8 faithful]

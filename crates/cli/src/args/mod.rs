@@ -490,6 +490,9 @@ pub struct BenchArgs {
     /// Runs; medians are printed
     #[arg(long, default_value_t = 5)]
     pub runs: usize,
+    /// Time loading and each network alone: for models with which a whole detection takes long
+    #[arg(long)]
+    pub networks_only: bool,
     /// Where bench.json goes
     #[arg(long)]
     pub out: Option<PathBuf>,

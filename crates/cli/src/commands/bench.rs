@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 
 use anomalysd_dataset::synth::{DefectKind, Family, Product};
 use anomalysd_detect::control::Control;
+use anomalysd_detect::features::Features;
 use anomalysd_detect::pipeline::Detector;
 use anomalysd_detect::prompts::Prompts;
 use anomalysd_detect::report::timings;
+use anomalysd_diffusion::model::InpaintModel;
 use anomalysd_imaging::{DecodeLimits, decode, encode_png};
+use burn::tensor::Tensor;
 use serde::Serialize;
 
 use crate::args::BenchArgs;
@@ -18,6 +21,9 @@ use crate::progress::{cancelled, now_ms};
 
 /// Side of the photo.
 const SIDE: usize = 256;
+/// What the text encoder reads, and the timestep of a step: any would do.
+const PROMPT: &str = "A perfect metal nut with intact edges.";
+const TIMESTEP: f32 = 501.0;
 /// Good photos fitted on.
 const GOOD: u64 = 4;
 
@@ -41,7 +47,8 @@ struct Row {
     device: String,
 }
 
-/// Fits a drawn product on four photos, judges another one several times, prints medians.
+/// Times loading and the networks one by one; then, unless told not to, fits a drawn product on four
+/// photos and judges another one. Prints medians.
 pub fn run(args: &BenchArgs, quiet: bool) -> Outcome {
     if args.runs == 0 {
         return Err(CliError::Input("--runs is 0, expected at least 1".into()));
@@ -49,9 +56,57 @@ pub fn run(args: &BenchArgs, quiet: bool) -> Outcome {
     let started = now_ms();
     let engine = Engine::load(&args.engine)?;
     let features = engine.features(&args.engine)?;
-    let repair = engine.repair();
     let loaded = now_ms() - started;
-    let detector = Detector::new(repair.as_ref(), &features, args.method.options())?;
+    let mut measured = vec![("load".to_owned(), loaded)];
+    if let Some(model) = &engine.model {
+        measured.extend(networks(args, model)?);
+    }
+    if !args.networks_only {
+        measured.extend(detection(args, quiet, &engine, &features)?);
+    }
+    let row = |name: String, ours_ms: f64| Row {
+        name,
+        ours_ms: (ours_ms * 1000.0).round() / 1000.0,
+        peer: None,
+        peer_ms: None,
+        ratio: None,
+        goal: None,
+        peak_mib: peak_mib(),
+        device: engine.chosen.name.clone(),
+    };
+    let rows: Vec<Row> = measured
+        .into_iter()
+        .map(|(name, spent)| row(name, spent))
+        .collect();
+    let mut text = String::new();
+    for row in &rows {
+        text.push_str(&format!("{:<28} {:>10.1} ms\n", row.name, row.ours_ms));
+    }
+    if let Some(peak) = peak_mib() {
+        text.push_str(&format!("{:<28} {peak:>10.1} MiB\n", "peak memory"));
+    }
+    output::print(text.trim_end())?;
+    match &args.out {
+        Some(path) => output::write_json(
+            path,
+            &Bench {
+                schema: "anomalysd.bench.v1",
+                rows,
+            },
+        ),
+        None => Ok(()),
+    }
+}
+
+/// A fit on good photos, and the stages of a detection.
+fn detection(
+    args: &BenchArgs,
+    quiet: bool,
+    engine: &Engine,
+    features: &Features<'_>,
+) -> Outcome<Vec<(String, f64)>> {
+    let repair = engine.repair();
+    let detector = Detector::new(repair.as_ref(), features, args.method.options())?;
     let product = Product::draw(Family::Nut, 0);
     let good: Vec<_> = (0..GOOD).map(|seed| product.instance(seed, SIDE)).collect();
     let suspect = product
@@ -87,20 +142,7 @@ pub fn run(args: &BenchArgs, quiet: bool) -> Outcome {
             eprintln!("run {run} of {}", args.runs);
         }
     }
-    let row = |name: String, ours_ms: f64| Row {
-        name,
-        ours_ms: (ours_ms * 1000.0).round() / 1000.0,
-        peer: None,
-        peer_ms: None,
-        ratio: None,
-        goal: None,
-        peak_mib: peak_mib(),
-        device: engine.chosen.name.clone(),
-    };
-    let mut rows = vec![
-        row("load".into(), loaded),
-        row(format!("fit {GOOD} photos"), fitted),
-    ];
+    let mut rows = vec![(format!("fit {GOOD} photos"), fitted)];
     let order = [
         "decode",
         "encode",
@@ -114,31 +156,68 @@ pub fn run(args: &BenchArgs, quiet: bool) -> Outcome {
     ];
     for stage in order {
         if let Some(times) = by_stage.get_mut(stage) {
-            times.sort_by(f64::total_cmp);
-            rows.push(row(
-                format!("detect {SIDE}x{SIDE}: {stage}"),
-                times[times.len() / 2],
-            ));
+            rows.push((format!("detect {SIDE}x{SIDE}: {stage}"), median(times)));
         }
     }
-    let mut text = String::new();
-    for row in &rows {
-        text.push_str(&format!("{:<28} {:>10.1} ms\n", row.name, row.ours_ms));
-    }
-    if let Some(peak) = peak_mib() {
-        text.push_str(&format!("{:<28} {peak:>10.1} MiB\n", "peak memory"));
-    }
-    output::print(text.trim_end())?;
-    match &args.out {
-        Some(path) => output::write_json(
-            path,
-            &Bench {
-                schema: "anomalysd.bench.v1",
-                rows,
-            },
-        ),
-        None => Ok(()),
-    }
+    Ok(rows)
+}
+
+/// Each network alone, on one square photo of the size that the model works at.
+fn networks(args: &BenchArgs, model: &InpaintModel) -> Outcome<Vec<(String, f64)>> {
+    let multiple = model.vae.factor() << (model.unet.config().block_out_channels.len() - 1);
+    let asked = args.method.size.unwrap_or(model.config.image_size);
+    let side = asked.div_ceil(multiple) * multiple;
+    let device = &model.device;
+    let photo = Tensor::<4>::ones([1, 3, side, side], device) * 0.5;
+    let latents = model.vae.enc(photo.clone())?;
+    let cells = side / model.vae.factor();
+    let input = Tensor::<4>::ones([1, model.unet.config().in_channels, cells, cells], device) * 0.5;
+    let context = model.encode_text(&[PROMPT])?;
+    // What was asked of the device has been computed when a value of it is there.
+    let finish = |output: Tensor<4>| {
+        output
+            .narrow(1, 0, 1)
+            .narrow(2, 0, 1)
+            .into_data()
+            .try_to_vec::<f32>()
+            .map(|_| ())
+            .map_err(|error| CliError::Internal(format!("reading back: {error:?}")))
+    };
+    let time = |work: &dyn Fn() -> Outcome| -> Outcome<f64> {
+        let mut times = Vec::with_capacity(args.runs);
+        for run in 0..=args.runs {
+            let began = now_ms();
+            work()?;
+            // The first run warms caches up.
+            if run > 0 {
+                times.push(now_ms() - began);
+            }
+        }
+        Ok(median(&mut times))
+    };
+    let text = time(&|| {
+        let context = model.encode_text(&[PROMPT])?;
+        finish(context.unsqueeze_dim(1))
+    })?;
+    let encode = time(&|| finish(model.vae.enc(photo.clone())?))?;
+    let step = time(&|| {
+        let prediction = model
+            .unet
+            .forward(input.clone(), &[TIMESTEP], context.clone(), None)?;
+        finish(prediction)
+    })?;
+    let decode = time(&|| finish(model.vae.dec(latents.clone())?))?;
+    Ok(vec![
+        ("text of one prompt".into(), text),
+        (format!("VAE encode {side}x{side}"), encode),
+        (format!("U-Net step {side}x{side}"), step),
+        (format!("VAE decode {side}x{side}"), decode),
+    ])
+}
+
+fn median(times: &mut [f64]) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
 }
 
 /// Largest resident memory of this process so far, where the system tells.
