@@ -7,7 +7,15 @@ export function wireModel(widget) {
     widget.bundle = bundle;
     find('model-name').textContent = `Model: ${name}.`;
     find('mini').hidden = bundle === 'mini';
+    find('licence').hidden = true;
   };
+
+  // A model's licence travels with its weights; it is known when they are loaded.
+  widget.addEventListener('load', ({ detail }) => {
+    const { licence } = detail.info.model;
+    find('licence-text').textContent = licence;
+    find('licence').hidden = licence === '';
+  });
 
   find('folder-button').addEventListener('click', () => folder.click());
   folder.addEventListener('change', () => {

@@ -1,7 +1,7 @@
 // Models in a real browser: over HTTP broken, cut, cached, and from files that a person picks.
 
 import assert from 'node:assert/strict';
-import { statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { ANY_ORIGIN, host } from './host.mjs';
@@ -219,8 +219,13 @@ test('the demo page takes a model by its address and as a folder, and goes back 
   await page.getByLabel('Address').fill(` ${address} `);
   await page.getByRole('button', { name: 'Use' }).click();
   assert.equal(await name.textContent(), `Model: ${address}.`);
+  const licence = page.locator('#licence');
+  assert.ok(await licence.isHidden());
   assert.equal(await page.evaluate(() => window.loaded()), 'mini');
   assert.deepEqual(shards(), ['/anomalysd/models/mini/000.safetensors']);
+  await licence.getByText('Licence of the model').click();
+  const text = readFileSync(join(root, 'web/dist/models/mini/LICENSE'), 'utf8');
+  assert.equal(await page.locator('#licence-text').textContent(), text);
 
   await page.locator('#folder').setInputFiles(join(root, 'web/dist/models/mini'));
   assert.equal(await name.textContent(), 'Model: mini.');

@@ -5,5 +5,6 @@ mod cache;
 mod evaluations;
 mod jobs;
 mod networks;
+mod readme;
 mod serve;
 mod support;

@@ -255,7 +255,9 @@ pub fn save_single_file(parts: &ModelParts, path: &Path) -> Result<()> {
 
 /// The name that an output has until it is complete.
 fn partial_name(path: &Path) -> PathBuf {
-    let mut partial = path.as_os_str().to_owned();
+    // Without a slash at the end, which would put it inside the folder that does not exist yet.
+    let path: PathBuf = path.components().collect();
+    let mut partial = path.into_os_string();
     partial.push(".partial");
     PathBuf::from(partial)
 }
