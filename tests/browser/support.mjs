@@ -31,22 +31,29 @@ export async function serve(...flags) {
   return { url, stop: () => child.kill('SIGINT') };
 }
 
+const OPTIONS = {
+  executablePath: CHROMIUM,
+  args: [
+    '--headless',
+    '--no-sandbox',
+    '--enable-unsafe-webgpu',
+    '--use-webgpu-adapter=swiftshader',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+  ],
+};
+
 /** Chromium with WebGPU in software. */
 export function browser() {
-  return chromium.launch({
-    executablePath: CHROMIUM,
-    args: [
-      '--headless',
-      '--no-sandbox',
-      '--enable-unsafe-webgpu',
-      '--use-webgpu-adapter=swiftshader',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
-  });
+  return chromium.launch(OPTIONS);
+}
+
+/** The same as a context that keeps what it stores in `folder`. */
+export function persistent(folder) {
+  return chromium.launchPersistentContext(folder, OPTIONS);
 }
 
 /** A page of the site whose console and policy violations are kept. */

@@ -79,7 +79,7 @@ pub struct EngineInfo {
     pub features: Identity,
     /// Longer side in pixels that photos are resized to.
     pub size: usize,
-    /// Linear memory that the module holds.
+    /// Linear memory that the module holds since it was opened, or since the last fit or detection.
     pub heap_bytes: f64,
 }
 

@@ -47,6 +47,7 @@ export class Engine {
     return this.#session.job(async (client) => {
       const data = await client.request('fit', { good, request: { className, parts, mode } }, watch);
       client.profiles.add(data.info.sha256);
+      this.#session.grew(data);
       return new Profile(data);
     }, watch);
   }
@@ -70,7 +71,9 @@ export class Engine {
     return this.#session.job(async (client) => {
       try {
         const body = { image, request, painted, ...hold(client.profiles, profile) };
-        return new Result(await client.request('detect', body, watch));
+        const data = await client.request('detect', body, watch);
+        this.#session.grew(data);
+        return new Result(data);
       } catch (error) {
         // It may be that the worker could not open it.
         if (toError(error).code === 'bad-profile') client.profiles.delete(profile.info.sha256);

@@ -72,7 +72,7 @@ features: Identity,
  */
 size: number, 
 /**
- * Linear memory that the module holds.
+ * Linear memory that the module holds since it was opened, or since the last fit or detection.
  */
 heapBytes: number, };
 

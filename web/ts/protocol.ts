@@ -12,9 +12,9 @@ export interface Requests {
   prepare: { body: PrepareBody; value: Prepared };
   /** Loads the module and opens the engine; once in a worker's life. */
   open: { body: OpenBody; value: EngineInfo };
-  fit: { body: { good: readonly ImageInput[]; request: FitRequest }; value: ProfileData };
+  fit: { body: { good: readonly ImageInput[]; request: FitRequest }; value: ProfileData & Heap };
   openProfile: { body: { bytes: Uint8Array }; value: ProfileInfo };
-  detect: { body: DetectBody; value: DetectionData };
+  detect: { body: DetectBody; value: DetectionData & Heap };
   judge: { body: MapAt & { score: number; peak: number }; value: Judgement };
   render: { body: MapAt & { view: 'heat' | 'contour' }; value: ImageBitmap };
   legend: { body: { width: number; threshold: number }; value: ImageBitmap };
@@ -75,6 +75,11 @@ export interface DetectionData {
   map: Float32Array<ArrayBuffer>;
   photo: ImageBitmap;
   repaired: ImageBitmap;
+}
+
+/** What the module's memory has grown to; it never shrinks. */
+export interface Heap {
+  heapBytes: number;
 }
 
 export interface MapAt {

@@ -3,7 +3,7 @@
 import { Client, type Watch } from './client.js';
 import { AnomalySDError, abortError, type ErrorCode } from './errors.js';
 import type { EngineInfo } from './generated.js';
-import type { Body, Kind, OpenBody, Value } from './protocol.js';
+import type { Body, Heap, Kind, OpenBody, Value } from './protocol.js';
 
 /** Losses of the device that one job survives; a graphics processor that is lost more often than that has a reason. */
 const MOST_LOSSES = 2;
@@ -61,6 +61,11 @@ export class Session {
     });
     this.#lastJob = Promise.allSettled([before, job]);
     return job;
+  }
+
+  /** Notes what the module's memory has grown to. */
+  grew({ heapBytes }: Heap): void {
+    if (this.info !== null) this.info = { ...this.info, heapBytes };
   }
 
   /** Ends it all; what was asked for fails with `aborted`. */

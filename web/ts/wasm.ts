@@ -52,6 +52,8 @@ export interface WasmModule {
   Engine: {
     open(files: Map<string, Blob>, features: Blob, options: { check?: boolean }, hooks: Hooks): Promise<WasmEngine>;
   };
+  /** Bytes of linear memory, which never shrinks. */
+  heapBytes(): number;
   heatMap(map: Float32Array, width: number, height: number, threshold: number): Uint8ClampedArray<ArrayBuffer>;
   contour(map: Float32Array, width: number, height: number, threshold: number): Uint8ClampedArray<ArrayBuffer>;
   legend(width: number, threshold: number): { width: number; height: number; data: Uint8ClampedArray<ArrayBuffer> };

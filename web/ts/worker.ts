@@ -56,7 +56,7 @@ const handlers: { [K in Kind]: (body: Body<K>, job: Job) => Promise<Answer<K>> }
   async fit({ good, request }, job) {
     const pixels = await Promise.all(good.map(pixelsOf));
     const { bytes, info } = keep(await opened(engine).fit(pixels, request, hooks(job)));
-    return { value: { bytes, info }, transfer: [bytes.buffer] };
+    return { value: { bytes, info, heapBytes: opened(wasm).heapBytes() }, transfer: [bytes.buffer] };
   },
 
   async openProfile({ bytes }) {
@@ -78,7 +78,8 @@ const handlers: { [K in Kind]: (body: Body<K>, job: Job) => Promise<Answer<K>> }
       const map = detection.map();
       const photo = await bitmap(detection.photo(), result.map);
       const repaired = await bitmap(detection.repaired(), result.map);
-      return { value: { result, map, photo, repaired }, transfer: [map.buffer, photo, repaired] };
+      const heapBytes = opened(wasm).heapBytes();
+      return { value: { result, map, photo, repaired, heapBytes }, transfer: [map.buffer, photo, repaired] };
     } finally {
       detection.free();
     }
