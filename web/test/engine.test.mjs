@@ -45,6 +45,7 @@ test('a fit gives a profile, a detection a result with its pictures', async (t) 
     onProgress: (progress) => seen.push(progress),
   });
   assert.ok(profile instanceof Profile);
+  assert.equal(engine.info.heapBytes, 2, 'the memory after the fit');
   assert.deepEqual(fake.fitted.good, [Uint8Array.of(1, 2, 3), Uint8Array.of(1, 2, 3)]);
   assert.equal(fake.fitted.request.className, 'part');
   assert.deepEqual(
@@ -55,6 +56,7 @@ test('a fit gives a profile, a detection a result with its pictures', async (t) 
 
   const result = await engine.detect(photo(), { profile, mode: 'faithful', seed: 3, threshold: 1.2 });
   assert.ok(result instanceof Result);
+  assert.equal(engine.info.heapBytes, 3, 'the memory after the detection');
   const { width, height, max, image, className, score, pValue, threshold, verdict, mode, seed, timingsMs } = result;
   assert.deepEqual(
     { width, height, max, image, className, score, pValue, threshold, verdict, mode, seed, timingsMs },

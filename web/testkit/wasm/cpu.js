@@ -2,6 +2,7 @@
 
 const fake = () => globalThis.fakeEngine;
 const size = { width: 3, height: 2 };
+let heap = 1;
 const identity = { name: 'mini', sha256: 'a'.repeat(64) };
 
 export default async function init(input) {
@@ -14,16 +15,18 @@ export class Engine {
   static async open(files, features, _options, hooks) {
     fake().opened = { files, features };
     await fake().open?.(this.device, hooks);
+    heap = 1;
     const engine = new this();
     engine.device = this.device;
     return engine;
   }
 
   info() {
-    return { device: this.device, model: identity, features: identity, size: 256, heapBytes: 1 };
+    return { device: this.device, model: identity, features: identity, size: 256, heapBytes: heap };
   }
 
   async fit(good, request, hooks) {
+    heap += 1;
     fake().fitted = { good, request };
     hooks.progress({ stage: 'encode', photo: 0, photos: 1, done: 1, total: 2 });
     await fake().fit?.(hooks);
@@ -37,6 +40,7 @@ export class Engine {
   }
 
   async detect(profile, image, request, hooks) {
+    heap += 1;
     fake().detected = { profile, image, request };
     hooks.progress({ stage: 'fuse', photo: 0, photos: 1, done: 2, total: 2 });
     await fake().detect?.(hooks, request);
@@ -104,6 +108,11 @@ class Detection {
   }
 
   free() {}
+}
+
+/** Grows by a byte with each job. */
+export function heapBytes() {
+  return heap;
 }
 
 export function heatMap(map, width, height, threshold) {
