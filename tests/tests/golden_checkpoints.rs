@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anomalysd_diffusion::checkpoint::native::{self, Changes};
 use anomalysd_diffusion::checkpoint::{
-    ExportOptions, Kind, MemoryFiles, ModelParts, open_folder, open_vae_folder,
+    ExportOptions, Kind, MemoryFiles, ModelParts, open_folder, open_ldm, open_vae_folder,
 };
 use anomalysd_diffusion::model::InpaintModel;
 use anomalysd_diffusion::vae::VaeNetwork;
@@ -14,6 +14,7 @@ use anomalysd_diffusion::weights::{HostTensor, SafetensorsSource, TensorSource};
 use anomalysd_imaging::{DecodeLimits, decode, resize_lanczos};
 use anomalysd_tests::golden::{TOLERANCE, compare, values};
 use burn::tensor::{Device, Tensor, TensorData};
+use safetensors::tensor::{Dtype, TensorView};
 
 /// Peak signal-to-noise ratio of photos of 192×192 after diffusers' AutoencoderTiny (0.42.0) with
 /// TAESD's weights has encoded and decoded them, in dB.
@@ -126,6 +127,48 @@ fn single_files_of_both_generations_equal_diffusers() {
         assert_eq!(summary.kind, Kind::LdmCheckpoint);
         assert!(summary.fits, "{}", summary.reason);
     }
+}
+
+/// A U-Net without the channels for mask and masked photo paints whole pictures, and nothing else.
+#[test]
+fn a_single_file_of_a_text_to_image_model_is_refused() {
+    let path = folder().join("ldm-sd1.safetensors");
+    let source = native::open_safetensors(&path).unwrap();
+    let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = source
+        .names()
+        .into_iter()
+        .filter(|name| !name.starts_with("model_ema"))
+        .map(|name| {
+            let HostTensor {
+                mut shape,
+                mut values,
+            } = source.read(&name).unwrap();
+            if name == "model.diffusion_model.input_blocks.0.0.weight" {
+                let (filter, kept) = (9 * 9, 4 * 9);
+                values = values
+                    .chunks(filter)
+                    .flat_map(|one| &one[..kept])
+                    .copied()
+                    .collect();
+                shape[1] = 4;
+            }
+            let bytes = values
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect();
+            (name, shape, bytes)
+        })
+        .collect();
+    let views = tensors.iter().map(|(name, shape, bytes)| {
+        let view = TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap();
+        (name.as_str(), view)
+    });
+    let bytes = safetensors::serialize(views, None).unwrap();
+    let source = SafetensorsSource::new("sd-v1-5.safetensors", bytes).unwrap();
+    let parts = open_ldm("sd-v1-5.safetensors", source, "sd").unwrap();
+    let error = InpaintModel::assemble(&parts, &Device::flex()).unwrap_err();
+    let error = error.to_string();
+    assert!(error.contains("a text-to-image U-Net"), "{error}");
 }
 
 #[test]

@@ -8,12 +8,14 @@ use std::sync::Arc;
 
 use anomalysd_diffusion::checkpoint::{
     ExportOptions, Kind, MemoryFiles, ModelParts, UNET, fingerprint, inspect_file, native,
-    open_bundle, open_folder, open_single_file, write_bundle, write_single_file,
+    open_bundle, open_folder, open_ldm, open_single_file, open_vae_folder, write_bundle,
+    write_single_file,
 };
 use anomalysd_diffusion::model::InpaintModel;
-use anomalysd_diffusion::weights::{SafetensorsSource, TensorSource};
+use anomalysd_diffusion::vae::{AutoencoderTiny, AutoencoderTinyConfig, VaeNetwork};
+use anomalysd_diffusion::weights::{HostTensor, SafetensorsSource, TensorSource, save_state};
 use burn::tensor::Device;
-use common::{diffusers_folder, small_model};
+use common::{Tensors, diffusers_folder, small_model};
 use proptest::prelude::*;
 
 fn bundle(parts: &ModelParts, options: &ExportOptions) -> MemoryFiles {
@@ -465,6 +467,93 @@ fn values_beyond_f16_are_refused_on_export() {
         message.contains("unet.conv_in.bias") && message.contains("f16"),
         "{message}"
     );
+}
+
+#[test]
+fn single_files_of_other_families_are_refused_by_name() {
+    let one = || HostTensor {
+        shape: vec![1],
+        values: vec![0.5],
+    };
+    let unet = "model.diffusion_model.input_blocks.0.0.weight";
+    let text = "cond_stage_model.transformer.text_model.final_layer_norm.weight";
+    let cases: [(&[&str], &str); 6] = [
+        (&[unet, "conditioner.embedders.0.transformer.x"], "is SDXL;"),
+        (
+            &[unet, "model.diffusion_model.label_emb.0.0.weight"],
+            "is SDXL;",
+        ),
+        (
+            &["model.diffusion_model.joint_blocks.0.x"],
+            "is Stable Diffusion 3;",
+        ),
+        (&["model.diffusion_model.double_blocks.0.x"], "is Flux;"),
+        (&[unet], "no text encoder"),
+        (&[unet, text], "no vae"),
+    ];
+    for (names, reason) in cases {
+        let tensors: Tensors = names
+            .iter()
+            .map(|name| ((*name).to_owned(), one()))
+            .collect();
+        let source = SafetensorsSource::new("a file", common::serialize(&tensors)).unwrap();
+        let error = open_ldm("a file", source, "").unwrap_err().to_string();
+        assert!(
+            error.contains(reason) && error.contains("a file"),
+            "{error} should say {reason}"
+        );
+    }
+}
+
+/// TAESD's author counts the places of a `Sequential`, the decoder's from its clamp.
+#[test]
+fn taesd_is_read_under_its_authors_names() {
+    let device = Device::flex();
+    let config = AutoencoderTinyConfig::default();
+    let network = AutoencoderTiny::init(&config, 7, &device).unwrap();
+    let state: Tensors = save_state(&network)
+        .unwrap()
+        .into_iter()
+        .map(|(name, shape, values)| (name, HostTensor { shape, values }))
+        .collect();
+    let mut files = MemoryFiles::default();
+    for (part, clamp) in [("encoder", 0), ("decoder", 1)] {
+        let prefix = format!("{part}.layers.");
+        let stored: Tensors = state
+            .iter()
+            .filter_map(|(name, tensor)| {
+                let (place, rest) = name.strip_prefix(&prefix)?.split_once('.')?;
+                let place = place.parse::<usize>().unwrap() + clamp;
+                Some((format!("{place}.{rest}"), tensor.clone()))
+            })
+            .collect();
+        let file = format!("taesd_{part}.safetensors");
+        files
+            .files
+            .insert(file, Arc::from(common::serialize(&stored)));
+    }
+    let vae = open_vae_folder(&files).unwrap();
+    assert_eq!(
+        AutoencoderTinyConfig::from_json(&vae.config.to_string()).unwrap(),
+        config
+    );
+    assert_eq!(vae.tensors.names().len(), state.len());
+    for (name, tensor) in &state {
+        assert_eq!(vae.tensors.read(name).unwrap(), *tensor, "{name}");
+    }
+    // In place of a model's own: another architecture, the same latents.
+    let parts = small_model(5, &device).parts().unwrap().with_vae(vae);
+    assert!(matches!(
+        InpaintModel::assemble(&parts, &device).unwrap().vae.network,
+        VaeNetwork::Tiny(_)
+    ));
+    let mut broken = files.clone();
+    broken.files.insert(
+        "taesd_decoder.safetensors".into(),
+        files.files["taesd_encoder.safetensors"].clone(),
+    );
+    let error = open_vae_folder(&broken).unwrap_err().to_string();
+    assert!(error.contains("taesd_decoder.safetensors"), "{error}");
 }
 
 #[test]
