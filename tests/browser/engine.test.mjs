@@ -88,6 +88,94 @@ test('a profile of the command gives the same score and map in the page', async 
   await context.close();
 });
 
+/** A safetensors file of small numbers without meaning, the same in every run. */
+function safetensors(shapes) {
+  const header = {};
+  const parts = [];
+  let end = 0;
+  for (const [name, shape] of Object.entries(shapes)) {
+    const values = new Float32Array(shape.reduce((product, side) => product * side, 1));
+    const inputs = values.length / shape[0];
+    for (let index = 0; index < values.length; index++) {
+      const drawn = ((Math.imul(Math.imul(index + 1, 2654435761) ^ (name.length << 20), 2246822519) >>> 8) / 2 ** 23) - 1;
+      const plain = name.includes('norm') && name.endsWith('weight') ? 1 : drawn * Math.sqrt(6 / inputs);
+      values[index] = name.endsWith('lambda1') ? 0.5 : plain;
+    }
+    const from = end;
+    end += values.byteLength;
+    header[name] = { dtype: 'F32', shape, data_offsets: [from, end] };
+    parts.push(Buffer.from(values.buffer));
+  }
+  const json = Buffer.from(JSON.stringify(header));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(json.length));
+  return Buffer.concat([length, json, ...parts]);
+}
+
+/** DINOv2's small width, one layer of it, in transformers' naming. */
+function dinov2() {
+  const layer = 'encoder.layer.0';
+  const shapes = {
+    'embeddings.cls_token': [1, 1, 384],
+    'embeddings.position_embeddings': [1, 10, 384],
+    [`${layer}.layer_scale1.lambda1`]: [384],
+    [`${layer}.layer_scale2.lambda1`]: [384],
+  };
+  for (const [name, shape] of [
+    ['embeddings.patch_embeddings.projection', [384, 3, 14, 14]],
+    ...['query', 'key', 'value'].map((part) => [`${layer}.attention.attention.${part}`, [384, 384]]),
+    [`${layer}.attention.output.dense`, [384, 384]],
+    [`${layer}.norm1`, [384]],
+    [`${layer}.norm2`, [384]],
+    [`${layer}.mlp.fc1`, [1536, 384]],
+    [`${layer}.mlp.fc2`, [384, 1536]],
+    ['layernorm', [384]],
+  ]) {
+    shapes[`${name}.bias`] = [shape[0]];
+    shapes[`${name}.weight`] = shape;
+  }
+  return shapes;
+}
+
+/** AlexNet's convolutions in torchvision's naming. */
+const ALEXNET = Object.fromEntries(
+  [[0, [64, 3, 11, 11]], [3, [192, 64, 5, 5]], [6, [384, 192, 3, 3]], [8, [256, 384, 3, 3]], [10, [256, 256, 3, 3]]].flatMap(
+    ([index, shape]) => [[`features.${index}.weight`, shape], [`features.${index}.bias`, [shape[0]]]],
+  ),
+);
+
+for (const [name, shapes] of [['dinov2-s', dinov2()], ['alexnet-lpips', ALEXNET]]) {
+  test(`${name} of a person's own weights gives the same score and map in the page`, async () => {
+    const folder = scratch();
+    const profile = join(folder, 'nut.profile.safetensors');
+    const file = join(folder, 'network.safetensors');
+    writeFileSync(file, safetensors(shapes));
+    const weights = ['--features', name, '--features-weights', file];
+    const small = ['--class', 'metal nut', '--size', `${SIZE}`, '--k-shot', '2', '--device', 'cpu'];
+    run('fit', join(samples, 'good'), ...small, ...weights, '--out', profile);
+    const { result: expected, map } = judged(suspect, profile, folder, ...weights);
+    const context = await chromium.newContext();
+    const { page, heard } = await open(context, `${site}embed/plain.html`);
+    await page.route('**/network.safetensors', (route) => route.fulfill({ body: readFileSync(file) }));
+    const got = await page.evaluate(
+      async ({ bytes, suspect }) => {
+        const { AnomalySD } = await import('/anomalysd/index.js');
+        const engine = await AnomalySD.load({ device: 'cpu', features: '/network.safetensors' });
+        const profile = await engine.openProfile(new Uint8Array(bytes));
+        const image = await (await fetch(suspect)).blob();
+        const result = await engine.detect(image, { profile });
+        return { json: result.toJSON(), map: [...result.map] };
+      },
+      { bytes: [...readFileSync(profile)], suspect: urls.suspect },
+    );
+    assert.equal(got.json.features.name, name);
+    assert.ok(Math.abs(got.json.score - expected.score) <= 1e-3 * expected.score, `${got.json.score}, ${expected.score}`);
+    assert.ok(difference(got.map, map.values) <= 1e-2);
+    assert.deepEqual(heard, []);
+    await context.close();
+  });
+}
+
 test('a profile fitted in the page judges the same in the command', async () => {
   const context = await chromium.newContext();
   const { page } = await engine(context);

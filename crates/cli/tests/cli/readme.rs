@@ -160,6 +160,27 @@ fn the_section_on_own_weights_can_be_followed() {
             "no `{name}`: {ran:?}"
         );
     }
+    // A profile made with the bundle works with the folder that the bundle was made from.
+    let score = |model: &str| {
+        let profile = "nut.profile.safetensors";
+        let out = run(
+            scratch.path(),
+            &[
+                "detect",
+                "suspect.jpg",
+                "--profile",
+                profile,
+                "--model",
+                model,
+                "--format",
+                "json",
+            ],
+        )
+        .ok()
+        .out;
+        json(&out)[0]["score"].as_f64().unwrap()
+    };
+    assert_eq!(score("sd/"), score("sd-inpainting/"));
     // Good photos in the attention of weights that never saw any: off by default, and it works.
     let judge = |more: &[&str]| {
         let plain = "detect suspect.jpg --good good/ --no-cache --model sd/ --size 128 --scales 2 \
