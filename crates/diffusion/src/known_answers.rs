@@ -12,6 +12,7 @@
 
 mod host;
 mod levels;
+mod operators;
 mod probes;
 
 use std::collections::BTreeSet;

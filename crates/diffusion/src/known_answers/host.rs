@@ -1,5 +1,6 @@
 //! The same operators as plain loops in f64, one output at a time.
 
+use super::operators::Drawn;
 use crate::nn::Activation;
 
 /// One output of a 3×3 or 1×1 convolution over `[inputs, side, side]` with zero padding that keeps
@@ -7,8 +8,8 @@ use crate::nn::Activation;
 pub struct Convolution<'a> {
     pub input: &'a [f32],
     /// `[outputs, inputs, kernel, kernel]`.
-    pub weight: &'a [f32],
-    pub bias: &'a [f32],
+    pub weight: &'a Drawn,
+    pub bias: &'a Drawn,
     pub inputs: usize,
     pub kernel: usize,
     pub side: usize,

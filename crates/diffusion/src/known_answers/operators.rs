@@ -1,0 +1,419 @@
+//! How each operator runs on a device, and what it should give at sampled places.
+
+use std::ops::Index;
+
+use burn::tensor::{DType, Device, Tensor, TensorData, module::conv2d, ops::ConvOptions};
+use half::f16;
+
+use super::Expected;
+use super::host::{self, Convolution};
+use super::probes::{Probe, SIDE, TOKENS};
+use crate::nn::{
+    Activation, Conv2d, Conv2dConfig, Embedding, GroupNorm, LayerNorm, Linear, as_f32, attend,
+    pixel_shuffle, pixel_unshuffle, upsample_nearest_2x,
+};
+use crate::noise;
+use crate::weights::{HalfStorage, HostTensor, Loader, TensorSource};
+use crate::{DiffusionError, Result};
+
+/// Seeded numbers repeat after this prime, so that no two rows or channels begin alike and large inputs
+/// cost no time.
+const PERIOD: usize = 65_537;
+/// Places at which an output is compared.
+const SAMPLES: usize = 24;
+/// ε of the norms.
+const EPS: f64 = 1e-5;
+
+/// What the device computed, flat, and some of what it should be.
+pub type Answers = (Tensor<1>, Vec<Expected>);
+
+/// Seeded numbers, of which only one period is held: the weights of a wide convolution would take
+/// 118 MB of a browser's memory each time that they are copied.
+pub struct Drawn(Vec<f32>);
+
+impl Drawn {
+    /// `what` keeps the numbers of one probe apart.
+    fn new(what: &str, count: usize) -> Self {
+        let stream = noise::stream_of(what);
+        Self(noise::field(1, stream, [1, 1, count.min(PERIOD)]))
+    }
+
+    fn take(&self, count: usize) -> Vec<f32> {
+        self.0.iter().copied().cycle().take(count).collect()
+    }
+}
+
+impl Index<usize> for Drawn {
+    type Output = f32;
+
+    fn index(&self, index: usize) -> &f32 {
+        &self.0[index % self.0.len()]
+    }
+}
+
+/// The same numbers, all of them.
+fn draw(what: &str, count: usize) -> Vec<f32> {
+    Drawn::new(what, count).take(count)
+}
+
+fn upload<const D: usize>(values: &[f32], shape: [usize; D], device: &Device) -> Tensor<D> {
+    Tensor::from_data(TensorData::new(values.to_vec(), shape), device)
+}
+
+fn flat<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
+    let count = tensor.dims().iter().product::<usize>();
+    tensor.reshape([count])
+}
+
+/// Places all over an output, its first and last among them; none repeats while there are enough.
+fn places(count: usize) -> impl Iterator<Item = usize> {
+    let last = count.saturating_sub(1);
+    (0..SAMPLES).map(move |sample| sample * last / (SAMPLES - 1))
+}
+
+/// Tensors as a loader reads them, each made when it is read.
+struct Weights<'a>(Vec<(&'static str, Vec<usize>, &'a Drawn)>);
+
+fn weights<'a>(tensors: &[(&'static str, &[usize], &'a Drawn)]) -> Weights<'a> {
+    let tensor = |(name, shape, drawn): &(&'static str, &[usize], &'a Drawn)| {
+        (*name, shape.to_vec(), *drawn)
+    };
+    Weights(tensors.iter().map(tensor).collect())
+}
+
+impl Weights<'_> {
+    fn find(&self, name: &str) -> Option<(&[usize], &Drawn)> {
+        let found = self.0.iter().find(|(own, ..)| *own == name)?;
+        Some((&found.1, found.2))
+    }
+}
+
+impl TensorSource for Weights<'_> {
+    fn names(&self) -> Vec<String> {
+        self.0.iter().map(|(name, ..)| (*name).to_owned()).collect()
+    }
+
+    fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        self.find(name).map(|(shape, _)| shape.to_vec())
+    }
+
+    fn read(&self, name: &str) -> Result<HostTensor> {
+        let (shape, drawn) = self
+            .find(name)
+            .ok_or_else(|| DiffusionError::MissingTensor {
+                name: name.to_owned(),
+                expected: Vec::new(),
+            })?;
+        Ok(HostTensor {
+            shape: shape.to_vec(),
+            values: drawn.take(shape.iter().product()),
+        })
+    }
+}
+
+impl Probe {
+    /// Runs the operator on the device and samples it on the host.
+    pub fn run(&self, device: &Device) -> Result<Answers> {
+        match *self {
+            Self::Convolution {
+                outputs,
+                inputs,
+                kernel,
+                stride,
+                side,
+            } => convolution([outputs, inputs, kernel], stride, side, device),
+            Self::Depthwise {
+                channels,
+                kernel,
+                stride,
+                side,
+            } => Ok(depthwise(channels, kernel, stride, side, device)),
+            Self::Linear {
+                outputs,
+                inputs,
+                tokens,
+            } => linear(outputs, inputs, tokens, device),
+            Self::GroupNorm {
+                channels,
+                groups,
+                side,
+            } => group_norm(channels, groups, side, device),
+            Self::LayerNorm { width, tokens } => layer_norm(width, tokens, device),
+            Self::Attention {
+                width,
+                heads,
+                tokens,
+            } => Ok(attention(width, heads, tokens, device)),
+            Self::Activation {
+                activation,
+                channels,
+                side,
+            } => Ok(activate(activation, channels, side, device)),
+            Self::Clamp { channels, side } => Ok(clamp(channels, side, device)),
+            Self::Lookup { width } => lookup(width, device),
+            Self::Halves => Ok(halves(device)),
+            Self::Upsample { channels, side } => Ok(upsample(channels, side, device)),
+            Self::Unshuffle { factor, side } => Ok(unshuffle(factor, side, device)),
+            Self::Concatenation { channels, side } => Ok(concatenation(channels, side, device)),
+        }
+    }
+}
+
+fn convolution(
+    [outputs, inputs, kernel]: [usize; 3],
+    stride: usize,
+    side: usize,
+    device: &Device,
+) -> Result<Answers> {
+    let input = draw("input", inputs * side * side);
+    let weight = Drawn::new("weight", outputs * inputs * kernel * kernel);
+    let bias = Drawn::new("bias", outputs);
+    let source = weights(&[
+        ("weight", &[outputs, inputs, kernel, kernel], &weight),
+        ("bias", &[outputs], &bias),
+    ]);
+    let config = Conv2dConfig::square(inputs, outputs, kernel);
+    let config = config.strided(stride, config.padding);
+    let layer = Conv2d::load(&Loader::new(&source, device), config)?;
+    let computed = layer.forward(upload(&input, [1, inputs, side, side], device));
+    let [_, _, height, width] = computed.dims();
+    let host = Convolution {
+        input: &input,
+        weight: &weight,
+        bias: &bias,
+        inputs,
+        kernel,
+        side,
+        stride,
+    };
+    let expected = places(outputs * height * width).map(|index| {
+        let (row, column) = (index / width % height, index % width);
+        (index, host.at(index / (height * width), row, column))
+    });
+    Ok((flat(computed), expected.collect()))
+}
+
+fn depthwise(
+    channels: usize,
+    kernel: usize,
+    stride: usize,
+    side: usize,
+    device: &Device,
+) -> Answers {
+    let input = draw("input", channels * side * side);
+    let weight = draw("weight", channels * kernel * kernel);
+    // As the feature network's: more zeros after than before, in a step of their own.
+    let padding = kernel / 2;
+    let picture = upload(&input, [1, channels, side, side], device);
+    let picture = picture.pad([(padding - 1, padding + 1); 2], 0.0);
+    let options = ConvOptions::new([stride; 2], [0; 2], [1, 1], channels);
+    let filters = upload(&weight, [channels, 1, kernel, kernel], device);
+    let computed = conv2d(picture, filters, None, options);
+    let [_, _, height, width] = computed.dims();
+    let area = side * side;
+    let expected = places(channels * height * width).map(|index| {
+        let channel = index / (height * width);
+        let mut sum = 0.0;
+        for dy in 0..kernel {
+            for dx in 0..kernel {
+                let y = (index / width % height) * stride + dy;
+                let x = (index % width) * stride + dx;
+                // Positions in the padded picture, whose first zeros are one fewer.
+                let inside = |at: usize| at.checked_sub(padding - 1).filter(|at| *at < side);
+                if let (Some(y), Some(x)) = (inside(y), inside(x)) {
+                    let pixel = input[channel * area + y * side + x];
+                    let filter = weight[(channel * kernel + dy) * kernel + dx];
+                    sum += f64::from(pixel) * f64::from(filter);
+                }
+            }
+        }
+        (index, sum)
+    });
+    (flat(computed), expected.collect())
+}
+
+fn linear(outputs: usize, inputs: usize, tokens: usize, device: &Device) -> Result<Answers> {
+    let input = draw("input", tokens * inputs);
+    let weight = Drawn::new("weight", outputs * inputs);
+    let bias = Drawn::new("bias", outputs);
+    let source = weights(&[
+        ("weight", &[outputs, inputs], &weight),
+        ("bias", &[outputs], &bias),
+    ]);
+    let layer = Linear::load(&Loader::new(&source, device), inputs, outputs, true)?;
+    let computed = layer.forward(upload(&input, [1, tokens, inputs], device));
+    let expected = places(tokens * outputs).map(|index| {
+        let (token, output) = (index / outputs, index % outputs);
+        let row = &input[token * inputs..(token + 1) * inputs];
+        let column: Vec<f32> = (0..inputs).map(|at| weight[output * inputs + at]).collect();
+        (index, host::dot(row, &column) + f64::from(bias[output]))
+    });
+    Ok((flat(computed), expected.collect()))
+}
+
+fn group_norm(channels: usize, groups: usize, side: usize, device: &Device) -> Result<Answers> {
+    let area = side * side;
+    let input = draw("input", channels * area);
+    let (weight, bias) = (Drawn::new("weight", channels), Drawn::new("bias", channels));
+    let source = weights(&[
+        ("weight", &[channels], &weight),
+        ("bias", &[channels], &bias),
+    ]);
+    let layer = GroupNorm::load(&Loader::new(&source, device), channels, groups, EPS)?;
+    let computed = layer.forward(upload(&input, [1, channels, side, side], device));
+    let size = channels / groups * area;
+    let expected = places(channels * area).map(|index| {
+        let (channel, group) = (index / area, index / size);
+        let values = &input[group * size..(group + 1) * size];
+        let normed = host::normalised(input[index], values, EPS);
+        let (weight, bias) = (f64::from(weight[channel]), f64::from(bias[channel]));
+        (index, normed * weight + bias)
+    });
+    Ok((flat(computed), expected.collect()))
+}
+
+fn layer_norm(width: usize, tokens: usize, device: &Device) -> Result<Answers> {
+    let input = draw("input", tokens * width);
+    let (weight, bias) = (Drawn::new("weight", width), Drawn::new("bias", width));
+    let source = weights(&[("weight", &[width], &weight), ("bias", &[width], &bias)]);
+    let layer = LayerNorm::load(&Loader::new(&source, device), width, EPS)?;
+    let computed = layer.forward(upload(&input, [1, tokens, width], device));
+    let expected = places(tokens * width).map(|index| {
+        let (token, column) = (index / width, index % width);
+        let values = &input[token * width..(token + 1) * width];
+        let normed = host::normalised(input[index], values, EPS);
+        let (weight, bias) = (f64::from(weight[column]), f64::from(bias[column]));
+        (index, normed * weight + bias)
+    });
+    Ok((flat(computed), expected.collect()))
+}
+
+fn attention(width: usize, heads: usize, tokens: usize, device: &Device) -> Answers {
+    let [query, key, value] = ["query", "key", "value"].map(|what| draw(what, tokens * width));
+    let load = |values: &[f32]| upload(values, [1, tokens, width], device);
+    let computed = attend(load(&query), load(&key), load(&value), heads, None);
+    let depth = width / heads;
+    // One head's share of all rows.
+    let share = |rows: &[f32], head: usize| -> Vec<f32> {
+        let rows = rows.chunks_exact(width);
+        rows.flat_map(|row| &row[head * depth..(head + 1) * depth])
+            .copied()
+            .collect()
+    };
+    let expected = places(tokens * width).map(|index| {
+        let (token, column) = (index / width, index % width);
+        let (head, column) = (column / depth, column % depth);
+        let query = &query[token * width + head * depth..][..depth];
+        let expected = host::attention(query, &share(&key, head), &share(&value, head), column);
+        (index, expected)
+    });
+    (flat(computed), expected.collect())
+}
+
+fn activate(activation: Activation, channels: usize, side: usize, device: &Device) -> Answers {
+    let input = draw("input", channels * side * side);
+    let computed = activation.forward(upload(&input, [1, channels, side, side], device));
+    let expected =
+        places(input.len()).map(|index| (index, host::activation(activation, input[index])));
+    (flat(computed), expected.collect())
+}
+
+fn clamp(channels: usize, side: usize, device: &Device) -> Answers {
+    let input = draw("input", channels * side * side);
+    let tensor: Tensor<4> = upload(&input, [1, channels, side, side], device);
+    let expected =
+        places(input.len()).map(|index| (index, f64::from(input[index].clamp(0.0, 0.5))));
+    (flat(tensor.clamp(0.0, 0.5)), expected.collect())
+}
+
+fn lookup(width: usize, device: &Device) -> Result<Answers> {
+    let table = Drawn::new("table", TOKENS * width);
+    let source = weights(&[("weight", &[TOKENS, width], &table)]);
+    let layer = Embedding::load(&Loader::new(&source, device), TOKENS, width, 1.0)?;
+    // Every row once, out of order.
+    let rows: Vec<usize> = (0..TOKENS).map(|token| token * 5 % TOKENS).collect();
+    let ids: Vec<i32> = rows.iter().map(|row| *row as i32).collect();
+    let ids = Tensor::from_data(TensorData::new(ids, [1, TOKENS]), (device, DType::I32));
+    let expected = places(TOKENS * width).map(|index| {
+        let (token, column) = (index / width, index % width);
+        (index, f64::from(table[rows[token] * width + column]))
+    });
+    Ok((flat(layer.forward(ids)), expected.collect()))
+}
+
+/// Numbers of all sizes that f16 has, subnormal ones too, an odd number of them. Each is divided by what
+/// it should be, since beside the largest a small one that is lost would not show.
+fn halves(device: &Device) -> Answers {
+    let values: Vec<f16> = (0..SIDE * SIDE)
+        .map(|index| f16::from_f32((index as f32 - 84.5) * (-(index as f32) / 8.0).exp2()))
+        .collect();
+    let count = values.len();
+    let bytes = values
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect();
+    let tensor: Tensor<1> = HalfStorage::on_gpu(device).upload(bytes, [count], device);
+    // A zero stays one; all others come to their place, so that no two are alike.
+    let place = |index: usize| (index + 1) as f32;
+    let factors: Vec<f32> = values
+        .iter()
+        .enumerate()
+        .map(|(index, value)| match value.to_f32() {
+            0.0 => 1.0,
+            value => place(index) / value,
+        })
+        .collect();
+    let computed = as_f32(tensor) * upload(&factors, [count], device);
+    let expected = places(count).map(|index| {
+        let wanted = if values[index] == f16::ZERO {
+            0.0
+        } else {
+            place(index)
+        };
+        (index, f64::from(wanted))
+    });
+    (computed, expected.collect())
+}
+
+fn upsample(channels: usize, side: usize, device: &Device) -> Answers {
+    let input = draw("input", channels * side * side);
+    let doubled = 2 * side;
+    let tensor = upload(&input, [1, channels, side, side], device);
+    let computed = upsample_nearest_2x(tensor, [doubled, doubled]);
+    let expected = places(channels * doubled * doubled).map(|index| {
+        let (channel, y, x) = (
+            index / (doubled * doubled),
+            index / doubled % doubled,
+            index % doubled,
+        );
+        let from = (channel * side + y / 2) * side + x / 2;
+        (index, f64::from(input[from]))
+    });
+    (flat(computed), expected.collect())
+}
+
+/// Unshuffle and shuffle, which undoes it, with a factor between them so that neither may be skipped.
+fn unshuffle(factor: usize, side: usize, device: &Device) -> Answers {
+    let input = draw("input", 3 * side * side);
+    let tensor = upload(&input, [1, 3, side, side], device);
+    let computed = pixel_shuffle(pixel_unshuffle(tensor, factor) * 3.0, factor);
+    let expected = places(input.len()).map(|index| (index, 3.0 * f64::from(input[index])));
+    (flat(computed), expected.collect())
+}
+
+/// Two pictures joined, cut in their middle, scaled and added up.
+fn concatenation(channels: usize, side: usize, device: &Device) -> Answers {
+    let area = side * side;
+    let [first, second] = ["first", "second"].map(|what| draw(what, channels * area));
+    let load = |values: &[f32]| upload(values, [1, channels, side, side], device);
+    let joined = Tensor::cat(vec![load(&first), load(&second)], 1);
+    let half = channels.div_ceil(2);
+    let computed = joined.narrow(1, half, channels) * 2.0 + load(&first);
+    let expected = places(channels * area).map(|index| {
+        let from = index + half * area;
+        let joined = first.get(from).or_else(|| second.get(from - first.len()));
+        let joined = joined.copied().unwrap_or(f32::NAN);
+        (index, 2.0 * f64::from(joined) + f64::from(first[index]))
+    });
+    (flat(computed), expected.collect())
+}
