@@ -4,6 +4,7 @@ pub mod control;
 pub mod cost;
 pub mod error;
 pub mod features;
+pub mod ignore;
 pub mod masks;
 pub mod options;
 pub mod pipeline;

@@ -21,6 +21,14 @@ pub struct OptionsError {
     pub expected: &'static str,
 }
 
+pub(crate) fn error(name: &'static str, got: String, expected: &'static str) -> OptionsError {
+    OptionsError {
+        name,
+        got,
+        expected,
+    }
+}
+
 /// How many passes a scale takes. Both run through the same code: a plan is a list of passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
@@ -486,12 +494,7 @@ fn check(
     if good {
         return Ok(());
     }
-    let got = got.to_string();
-    Err(OptionsError {
-        name,
-        got,
-        expected,
-    })
+    Err(error(name, got.to_string(), expected))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anomalysd_imaging::{Map, Photo};
+use anomalysd_imaging::{Map, Mask, Photo};
 
 use super::measure::{Context, Measurement};
 use super::timings::Meter;
@@ -10,6 +10,7 @@ use super::{ClassModel, Detector, PreparedClass};
 use crate::DetectError;
 use crate::control::{Control, Stage};
 use crate::features::FeatureNetwork;
+use crate::ignore::{Place, ignored, restored, without, without_small};
 use crate::options::{Mode, ScoreOptions};
 use crate::prototypes::grid_of;
 use crate::repaint::Repair;
@@ -53,6 +54,8 @@ pub struct Detection {
     pub calibration_stale: bool,
     /// Where it differs, by falling peak.
     pub regions: Vec<Region>,
+    /// Pixels of the smallest place that counts; 1 where all do.
+    pub smallest: usize,
     /// How it should look.
     pub repaired: Photo,
     /// Everything measured.
@@ -70,7 +73,8 @@ impl Detection {
     pub fn judge_at(&mut self, threshold: f32, peak: f32) {
         self.threshold = threshold;
         self.verdict = verdict_in(self.mode, self.score, threshold);
-        self.regions = regions(&self.scored.map, threshold, peak, self.verdict);
+        let map = without_small(&self.scored.map, threshold, self.smallest);
+        self.regions = regions(&map, threshold, peak, self.verdict);
     }
 }
 
@@ -135,10 +139,14 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         if let Some(spent_ms) = class.spent_ms.take() {
             meter.add(Stage::Class, spent_ms);
         }
-        let photo = self.resized(photo);
+        let original = self.resized(photo);
+        let places = [class.model.ignored.as_slice(), &self.ignored].concat();
+        let hidden = ignored(&places, original.width, original.height);
+        let pixels = photo.width * photo.height;
+        let photo = without(&original, &hidden);
         let normalisers = Some(&class.model.normalisers);
         meter.expect(self.work((photo.width, photo.height), normalisers));
-        let subject = self.open(photo, false, meter).await?;
+        let subject = self.open(photo, hidden.clone(), false, meter).await?;
         let model = class.model;
         let (own, given) = (subject.descriptors.dim, model.prototypes.bank.dim);
         if own != given {
@@ -155,20 +163,36 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
             guide: model.guide,
             normalisers,
         };
-        let measurement = self.measure(&subject, &context, meter).await?;
-        self.judge(model, measurement, meter).await
+        let mut measurement = self.measure(&subject, &context, meter).await?;
+        // What was painted over was for the networks alone; people see their photo.
+        if let Some(guided) = &mut measurement.guided {
+            guided.repaired = restored(&guided.repaired, &original, &hidden);
+        }
+        measurement.photo = original;
+        let smallest = self.min_area.map_or(1, |area| {
+            (area.share(pixels) * hidden.data.len() as f32).ceil() as usize
+        });
+        self.judge(model, measurement, &places, smallest, meter)
+            .await
     }
 
     async fn judge(
         &self,
         class: &ClassModel,
         measurement: Measurement,
+        places: &[Place],
+        smallest: usize,
         meter: &Meter<'_>,
     ) -> Result<Detection, DetectError> {
         let photo = &measurement.photo;
         let grid = grid_of(photo.width, photo.height, self.options.features.grid);
-        let scored = score(&measurement, &class.normalisers, grid, &self.options.score);
+        let options = &self.options.score;
+        let mut scored = score(&measurement, &class.normalisers, grid, places, options);
         let calibration = &class.calibration;
+        if smallest > 1 {
+            scored.map = without_small(&scored.map, calibration.threshold, smallest);
+            scored.score = photo_score(&scored.map, grid.0, grid.1, options);
+        }
         let said = verdict_in(self.options.mode, scored.score, calibration.threshold);
         let stale = calibration.depends_on != self.depends_on();
         let repaired = measurement
@@ -187,6 +211,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
                 .flatten(),
             calibration_stale: stale,
             regions,
+            smallest,
             repaired,
             scored,
             timings: meter.spent(),
@@ -195,20 +220,36 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
     }
 }
 
+/// The map with 0 in a mask.
+fn zeroed(mut map: Map, mask: &Mask) -> Map {
+    for (value, hidden) in map.data.iter_mut().zip(&mask.data) {
+        if *hidden {
+            *value = 0.0;
+        }
+    }
+    map
+}
+
 /// Normalises and fuses a measurement.
 pub(super) fn score(
     measurement: &Measurement,
     normalisers: &ClassNormalisers,
     (columns, rows): (usize, usize),
+    places: &[Place],
     options: &ScoreOptions,
 ) -> Scored {
-    let features = normalisers.features.apply(&measurement.q, options);
+    let hidden = ignored(places, measurement.q.width, measurement.q.height);
+    let counted = |map: Map| zeroed(map, &hidden);
+    let features = counted(normalisers.features.apply(&measurement.q, options));
     let scales: BTreeMap<usize, Map> = measurement
         .scales
         .iter()
         .filter_map(|scale| {
             let normaliser = normalisers.scales.get(&scale.n_cells)?;
-            Some((scale.n_cells, normaliser.apply(&scale.map, options)))
+            Some((
+                scale.n_cells,
+                counted(normaliser.apply(&scale.map, options)),
+            ))
         })
         .collect();
     let maps: Vec<Map> = scales.values().cloned().collect();
@@ -217,13 +258,19 @@ pub(super) fn score(
         .guided
         .as_ref()
         .zip(normalisers.guided.as_ref())
-        .map(|(guided, normaliser)| (&guided.cores, normaliser.apply(&guided.map, options)));
+        .map(|(guided, normaliser)| {
+            (
+                &guided.cores,
+                counted(normaliser.apply(&guided.map, options)),
+            )
+        });
     let guided = guided_map(
         &features,
         repaired.as_ref().map(|(cores, map)| (*cores, map)),
         options.guided_weight,
     );
-    let map = fuse(multi_scale.as_ref(), &guided, options).map;
+    // Before it is blurred, so that nothing of them comes out; and after, so that nothing comes in.
+    let map = counted(fuse(multi_scale.as_ref(), &guided, options).map);
     let score = photo_score(&map, columns, rows, options);
     Scored {
         features,

@@ -12,6 +12,7 @@ use super::{Detector, views};
 use crate::DetectError;
 use crate::control::{Control, Stage};
 use crate::features::FeatureNetwork;
+use crate::ignore::{Place, ignored, without};
 use crate::options::MaskOptions;
 use crate::profile::{MOST_PHOTOS, round_to_half};
 use crate::prompts::Prompts;
@@ -43,6 +44,8 @@ pub struct ClassModel {
     pub normalisers: ClassNormalisers,
     /// Scores of good photos and the threshold.
     pub calibration: Calibration,
+    /// Places that count in none of its photos.
+    pub ignored: Vec<Place>,
 }
 
 impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
@@ -68,7 +71,12 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
                 most: MOST_PHOTOS,
             });
         }
-        let good: Vec<Photo> = good.iter().map(|photo| self.resized(photo)).collect();
+        let places = |photo: &Photo| ignored(&self.ignored, photo.width, photo.height);
+        let good: Vec<Photo> = good
+            .iter()
+            .map(|photo| self.resized(photo))
+            .map(|photo| without(&photo, &places(&photo)))
+            .collect();
         let views = match good.as_slice() {
             [only] => views::views(only, &self.pose_of_one(only).turns),
             _ => Vec::new(),
@@ -136,6 +144,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
             guide: quantiles(&q, &self.options.masks),
             normalisers,
             calibration,
+            ignored: self.ignored.clone(),
         })
     }
 
@@ -147,7 +156,8 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
     ) -> Result<Vec<Subject<R::Scene>>, DetectError> {
         let mut subjects = Vec::with_capacity(photos.len());
         for photo in photos {
-            let mut subject = self.open(photo, keep_latents, meter).await?;
+            let hidden = ignored(&self.ignored, photo.width, photo.height);
+            let mut subject = self.open(photo, hidden, keep_latents, meter).await?;
             // What a profile stores is rounded here, so that a loaded one judges the same.
             if let Some(latents) = &mut subject.latents {
                 round_to_half(&mut latents.data);
@@ -224,7 +234,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         for (index, (photo, _)) in held.iter().enumerate() {
             let own = self.normalisers(&all_but(held, index), located);
             let grid = self.grid(&photo.photo);
-            let scored = score(photo, &own, grid, &self.options.score);
+            let scored = score(photo, &own, grid, &self.ignored, &self.options.score);
             scores.push(scored.score);
             peaks.push(scored.map.max());
         }

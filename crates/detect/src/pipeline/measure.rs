@@ -312,7 +312,12 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         pass: &Pass,
         painted: &Photo,
     ) -> Result<PassResult, DetectError> {
-        let weights = blend_weights(pass, self.options.masks.halo * subject.frame.factor);
+        let mut weights = blend_weights(pass, self.options.masks.halo * subject.frame.factor);
+        for (weight, ignored) in weights.iter_mut().zip(&subject.ignored.data) {
+            if *ignored {
+                *weight = 0.0;
+            }
+        }
         let (original, original_layers) = &subject.compared;
         let drift = colour_drift(original, painted, &pass.hidden, &self.options.repair);
         let compared = composite(original, painted, &weights, drift);

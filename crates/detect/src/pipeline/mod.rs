@@ -22,6 +22,7 @@ use anomalysd_imaging::Photo;
 
 use crate::DetectError;
 use crate::features::FeatureNetwork;
+use crate::ignore::{MinArea, Place};
 use crate::options::DetectOptions;
 use crate::repaint::{Repair, RepairTraits};
 
@@ -36,6 +37,8 @@ pub struct Detector<'a, R, F> {
     options: DetectOptions,
     traits: Option<RepairTraits>,
     keep_intermediates: bool,
+    ignored: Vec<Place>,
+    min_area: Option<MinArea>,
 }
 
 impl<'a, R: Repair, F: FeatureNetwork> Detector<'a, R, F> {
@@ -55,6 +58,8 @@ impl<'a, R: Repair, F: FeatureNetwork> Detector<'a, R, F> {
             options,
             traits: repair.map(Repair::traits),
             keep_intermediates: false,
+            ignored: Vec::new(),
+            min_area: None,
         })
     }
 
@@ -62,6 +67,21 @@ impl<'a, R: Repair, F: FeatureNetwork> Detector<'a, R, F> {
     #[must_use]
     pub fn keeping_intermediates(mut self) -> Self {
         self.keep_intermediates = true;
+        self
+    }
+
+    /// Keeps places out of fitting, score and regions: a fit makes them the class's, a detection adds
+    /// them to the class's own.
+    #[must_use]
+    pub fn ignoring(mut self, places: Vec<Place>) -> Self {
+        self.ignored = places;
+        self
+    }
+
+    /// Lets only places of at least this area count in a detection.
+    #[must_use]
+    pub fn smallest(mut self, min_area: Option<MinArea>) -> Self {
+        self.min_area = min_area;
         self
     }
 

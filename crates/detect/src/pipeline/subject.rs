@@ -1,6 +1,6 @@
 //! A photo made ready: everything about it that all passes share, computed once.
 
-use anomalysd_imaging::Photo;
+use anomalysd_imaging::{Mask, Photo};
 
 use super::Detector;
 use super::timings::Meter;
@@ -23,6 +23,8 @@ pub(super) struct Subject<S> {
     pub compared: (Photo, FeatureLayers),
     /// `enc(x)` on the host, where it may serve as a reference.
     pub latents: Option<Latents>,
+    /// Pixels that do not count: repairs leave them as they are, so that nothing differs there.
+    pub ignored: Mask,
 }
 
 impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
@@ -39,10 +41,11 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         Ok((layers, descriptors))
     }
 
-    /// Makes a photo of the detector's own size ready.
+    /// Makes a photo of the detector's own size ready, whose ignored places are painted over already.
     pub(super) async fn open(
         &self,
         photo: Photo,
+        ignored: Mask,
         keep_latents: bool,
         meter: &Meter<'_>,
     ) -> Result<Subject<R::Scene>, DetectError> {
@@ -67,6 +70,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
                 scene: None,
                 compared,
                 latents: None,
+                ignored,
             });
         };
         let scene = repair.open(&photo).await?;
@@ -93,6 +97,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
             scene: Some(scene),
             compared,
             latents,
+            ignored,
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Properties 1, 7, 9, 11 and 12 of the method's list, with an oracle repair in place of the model.
 
-use anomalysd_imaging::{Map, Photo};
+use anomalysd_imaging::{Map, Mask, Photo};
 use proptest::prelude::*;
 
 use super::*;
@@ -12,6 +12,7 @@ use crate::prompts::Prompts;
 use crate::repaint::{Contexts, Latents, PaintRequest, Tick};
 
 mod control;
+mod places;
 
 /// Colours averaged over 4×4 pixels, and their differences to the right and below.
 struct Colours;
@@ -494,7 +495,8 @@ proptest! {
         let merged = pollster::block_on(async {
             let control = Control::default();
             let meter = timings::Meter::new(&control, 0, 1);
-            let subject = detector.open(photo, false, &meter).await.unwrap();
+            let none = Mask::new(photo.width, photo.height);
+            let subject = detector.open(photo, none, false, &meter).await.unwrap();
             let plan = MaskPlan::new(&subject.frame, &[4], options.mode, &options.masks);
             let passes = &plan.scales[0].passes;
             let shuffled: Vec<Pass> = order.iter().map(|index| passes[*index].clone()).collect();

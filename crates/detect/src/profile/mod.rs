@@ -14,6 +14,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 use crate::DetectError;
+use crate::ignore::Place;
 use crate::options::DetectOptions;
 use crate::pipeline::ClassModel;
 use crate::prompts::Prompts;
@@ -155,6 +156,9 @@ struct ClassHeader {
     guide: (f32, f32),
     normalisers: ClassNormalisers,
     calibration: Calibration,
+    /// Absent where nothing is ignored, as in profiles from before there was such a thing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    ignored: Vec<Place>,
 }
 
 /// Rounds values to f16, as they are stored.

@@ -7,6 +7,7 @@ use anomalysd_diffusion::weights::{HostTensor, SafetensorsSource, TensorSource};
 
 use super::{ClassHeader, Header, METADATA_KEY, MOST_PHOTOS, Profile, SCHEMA};
 use crate::DetectError;
+use crate::ignore::{MOST_PLACES, Place};
 use crate::options::FeatureOptions;
 use crate::pipeline::ClassModel;
 use crate::prototypes::{Bank, Descriptors, MOST_PROTOTYPES, Prototypes, Subspace, Turn, located};
@@ -259,6 +260,7 @@ fn read_class(
         guide: header.guide,
         normalisers,
         calibration: header.calibration,
+        ignored: header.ignored,
     })
 }
 
@@ -336,6 +338,12 @@ fn check_numbers(header: &ClassHeader) -> Result<(), DetectError> {
     if numbers.any(|value| !value.is_finite() || value < 0.0) {
         return refuse(format!(
             "a number of class `{}` is negative or not finite",
+            header.name
+        ));
+    }
+    if header.ignored.len() > MOST_PLACES || !header.ignored.iter().all(Place::is_valid) {
+        return refuse(format!(
+            "an ignored place of class `{}` is not in the photo, or there are more than {MOST_PLACES}",
             header.name
         ));
     }

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::ignore::Place;
 use crate::options::FeatureOptions;
 use crate::prototypes::{Bank, Descriptors, Prototypes, Subspace, Turn};
 use crate::repaint::{Contexts, Latents};
@@ -97,6 +98,12 @@ fn class(name: &str, coreset: bool) -> ClassModel {
             &[3.0],
             "x".into(),
         ),
+        ignored: vec![Place {
+            x: 0.25,
+            y: 0.5,
+            width: 0.125,
+            height: 0.5,
+        }],
     }
 }
 

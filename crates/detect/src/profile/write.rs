@@ -86,6 +86,7 @@ fn header(class: &ClassModel) -> ClassHeader {
         guide: class.guide,
         normalisers: class.normalisers.clone(),
         calibration: class.calibration.clone(),
+        ignored: class.ignored.clone(),
     }
 }
 
