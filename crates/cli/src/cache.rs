@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anomalysd_detect::features::Features;
+use anomalysd_detect::ignore::Place;
 use anomalysd_detect::options::DetectOptions;
 use anomalysd_detect::pipeline::ClassModel;
 use anomalysd_detect::profile::Profile;
@@ -40,6 +41,8 @@ pub struct Conditions<'a> {
     pub options: &'a DetectOptions,
     /// The class as the user named it.
     pub class: Option<&'a str>,
+    /// Places that do not count.
+    pub ignored: &'a [Place],
     /// What the model is told.
     pub prompts: &'a Prompts,
 }
@@ -159,6 +162,7 @@ fn key(conditions: &Conditions<'_>, photos: &[Vec<u8>]) -> String {
             &conditions.engine.chosen.name,
             conditions.options,
             conditions.class,
+            conditions.ignored,
             (&prompts.name, prompts.both(), prompts.detail()),
         )
     );

@@ -3,15 +3,18 @@
 
 mod lora;
 mod method;
+mod places;
 mod serve;
 
 use std::path::PathBuf;
 
+use anomalysd_detect::ignore::MinArea;
 use anomalysd_train::pretrain::Options as Pretraining;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use lora::LoraChoice;
 pub use method::MethodArgs;
+pub use places::IgnoreArgs;
 pub use serve::ServeArgs;
 
 use crate::device::DeviceChoice;
@@ -190,6 +193,11 @@ pub struct DetectArgs {
     /// Exit with 3 where any photo has this verdict or a worse one
     #[arg(long, value_enum)]
     pub fail_on: Option<FailOn>,
+    #[command(flatten)]
+    pub ignore: IgnoreArgs,
+    /// Smallest defect that counts: pixels of the photo, or per cent of it (0.1%)
+    #[arg(long, value_name = "AREA")]
+    pub min_area: Option<MinArea>,
     /// Model, features, device.
     #[command(flatten)]
     pub engine: EngineArgs,
@@ -246,6 +254,8 @@ pub struct FitArgs {
     /// Say what would be done, and stop
     #[arg(long)]
     pub dry_run: bool,
+    #[command(flatten)]
+    pub ignore: IgnoreArgs,
     /// Model, features, device.
     #[command(flatten)]
     pub engine: EngineArgs,

@@ -31,6 +31,7 @@ pub fn run(args: &DetectArgs, quiet: bool) -> Outcome {
     let good = photos::listed(&args.good)?;
     let prompts = PromptList::read(args.prompts.as_deref())?;
     let profile = args.profile.as_deref().map(profile::read).transpose()?;
+    let ignored = args.ignore.places()?;
     // Good photos first: without them nothing can be judged, and loading a model takes a while.
     let good = good
         .iter()
@@ -54,7 +55,9 @@ pub fn run(args: &DetectArgs, quiet: bool) -> Outcome {
         mode: options.mode,
         seed: options.seed,
     };
-    let mut detector = Detector::new(repair.as_ref(), &features, options.clone())?;
+    let mut detector = Detector::new(repair.as_ref(), &features, options.clone())?
+        .ignoring(ignored.clone())
+        .smallest(args.min_area);
     if args.explain.is_some() {
         detector = detector.keeping_intermediates();
     }
@@ -68,6 +71,7 @@ pub fn run(args: &DetectArgs, quiet: bool) -> Outcome {
                 features: &features,
                 options: &options,
                 class,
+                ignored: &ignored,
                 prompts: &prompts.get(class.unwrap_or(UNNAMED)),
             };
             fitted = fit(&detector, args, &conditions, good, quiet)?;

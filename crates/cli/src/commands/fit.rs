@@ -33,7 +33,8 @@ pub fn run(args: &FitArgs, quiet: bool) -> Outcome {
     let engine = Engine::load(&args.engine)?;
     let features = engine.features(&args.engine)?;
     let repair = engine.repair();
-    let detector = Detector::new(repair.as_ref(), &features, options.clone())?;
+    let detector =
+        Detector::new(repair.as_ref(), &features, options.clone())?.ignoring(args.ignore.places()?);
     let reporter = Reporter::new("fit", quiet);
     let mut fitted = Vec::with_capacity(classes.len());
     for (index, (name, good)) in classes.iter().enumerate() {

@@ -5,6 +5,7 @@ mod cache;
 mod evaluations;
 mod jobs;
 mod networks;
+mod places;
 mod readme;
 mod serve;
 mod support;
