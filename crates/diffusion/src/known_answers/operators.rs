@@ -28,14 +28,16 @@ const EPS: f64 = 1e-5;
 pub type Answers = (Tensor<1>, Vec<Expected>);
 
 /// Seeded numbers, of which only one period is held: the weights of a wide convolution would take
-/// 118 MB of a browser's memory each time that they are copied.
+/// 118 MB of a browser's memory each time that they are copied. All of them are numbers that f16 has.
 pub struct Drawn(Vec<f32>);
 
 impl Drawn {
     /// `what` keeps the numbers of one probe apart.
     fn new(what: &str, count: usize) -> Self {
         let stream = noise::stream_of(what);
-        Self(noise::field(1, stream, [1, 1, count.min(PERIOD)]))
+        let numbers = noise::field(1, stream, [1, 1, count.min(PERIOD)]);
+        let rounded = |number: f32| f16::from_f32(number).to_f32();
+        Self(numbers.into_iter().map(rounded).collect())
     }
 
     fn take(&self, count: usize) -> Vec<f32> {
@@ -109,6 +111,23 @@ impl TensorSource for Weights<'_> {
             values: drawn.take(shape.iter().product()),
         })
     }
+
+    fn read_half(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        let Some((shape, drawn)) = self.find(name) else {
+            return Ok(None);
+        };
+        let count: usize = shape.iter().product();
+        let mut bytes = Vec::with_capacity(2 * count);
+        for index in 0..count {
+            bytes.extend_from_slice(&f16::from_f32(drawn[index]).to_le_bytes());
+        }
+        Ok(Some(bytes))
+    }
+}
+
+/// Weights come to the device as those of a bundle do.
+fn loader<'a>(source: &'a Weights<'_>, device: &Device) -> Loader<'a> {
+    Loader::new(source, device).holding(HalfStorage::on_gpu(device))
 }
 
 impl Probe {
@@ -174,7 +193,7 @@ fn convolution(
     ]);
     let config = Conv2dConfig::square(inputs, outputs, kernel);
     let config = config.strided(stride, config.padding);
-    let layer = Conv2d::load(&Loader::new(&source, device), config)?;
+    let layer = Conv2d::load(&loader(&source, device), config)?;
     let computed = layer.forward(upload(&input, [1, inputs, side, side], device));
     let [_, _, height, width] = computed.dims();
     let host = Convolution {
@@ -240,7 +259,7 @@ fn linear(outputs: usize, inputs: usize, tokens: usize, device: &Device) -> Resu
         ("weight", &[outputs, inputs], &weight),
         ("bias", &[outputs], &bias),
     ]);
-    let layer = Linear::load(&Loader::new(&source, device), inputs, outputs, true)?;
+    let layer = Linear::load(&loader(&source, device), inputs, outputs, true)?;
     let computed = layer.forward(upload(&input, [1, tokens, inputs], device));
     let expected = places(tokens * outputs).map(|index| {
         let (token, output) = (index / outputs, index % outputs);
@@ -259,7 +278,7 @@ fn group_norm(channels: usize, groups: usize, side: usize, device: &Device) -> R
         ("weight", &[channels], &weight),
         ("bias", &[channels], &bias),
     ]);
-    let layer = GroupNorm::load(&Loader::new(&source, device), channels, groups, EPS)?;
+    let layer = GroupNorm::load(&loader(&source, device), channels, groups, EPS)?;
     let computed = layer.forward(upload(&input, [1, channels, side, side], device));
     let size = channels / groups * area;
     let expected = places(channels * area).map(|index| {
@@ -276,7 +295,7 @@ fn layer_norm(width: usize, tokens: usize, device: &Device) -> Result<Answers> {
     let input = draw("input", tokens * width);
     let (weight, bias) = (Drawn::new("weight", width), Drawn::new("bias", width));
     let source = weights(&[("weight", &[width], &weight), ("bias", &[width], &bias)]);
-    let layer = LayerNorm::load(&Loader::new(&source, device), width, EPS)?;
+    let layer = LayerNorm::load(&loader(&source, device), width, EPS)?;
     let computed = layer.forward(upload(&input, [1, tokens, width], device));
     let expected = places(tokens * width).map(|index| {
         let (token, column) = (index / width, index % width);
@@ -329,7 +348,7 @@ fn clamp(channels: usize, side: usize, device: &Device) -> Answers {
 fn lookup(width: usize, device: &Device) -> Result<Answers> {
     let table = Drawn::new("table", TOKENS * width);
     let source = weights(&[("weight", &[TOKENS, width], &table)]);
-    let layer = Embedding::load(&Loader::new(&source, device), TOKENS, width, 1.0)?;
+    let layer = Embedding::load(&loader(&source, device), TOKENS, width, 1.0)?;
     // Every row once, out of order.
     let rows: Vec<usize> = (0..TOKENS).map(|token| token * 5 % TOKENS).collect();
     let ids: Vec<i32> = rows.iter().map(|row| *row as i32).collect();

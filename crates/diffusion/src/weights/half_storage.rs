@@ -118,7 +118,15 @@ impl Halves {
         let row_bytes = width * size_of::<f16>();
         bytes
             .chunks(rows * row_bytes)
-            .map(|part| self.upload(part.to_vec(), [part.len() / row_bytes, width], device))
+            .map(|part| {
+                let shape = [part.len() / row_bytes, width];
+                match self.storage {
+                    HalfStorage::Kept => self.upload(part.to_vec(), shape, device),
+                    HalfStorage::Widened | HalfStorage::WidenedOnDevice => {
+                        self.widen(part, device).reshape(shape)
+                    }
+                }
+            })
             .collect()
     }
 
