@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use anomalysd_detect::DetectError;
 use anomalysd_detect::control::Control;
+use anomalysd_detect::ignore::Place;
 use anomalysd_detect::features::{FeatureNetwork, Features, VaeFeatures};
 use anomalysd_detect::pipeline::Detector;
 use anomalysd_detect::profile::{Profile, Weights};
@@ -139,8 +140,10 @@ impl Engine {
         let good = pixels::photos(&good)?;
         let (options, prompts) = (fit.options().map_err(WebError::options)?, fit.prompts());
         let (repair, features) = (DiffusionRepair::new(&self.model), self.features());
-        let detector =
-            Detector::new(Some(&repair), &features, options.clone()).map_err(WebError::from)?;
+        Place::check(&fit.ignore).map_err(WebError::refused)?;
+        let detector = Detector::new(Some(&repair), &features, options.clone())
+            .map_err(WebError::from)?
+            .ignoring(fit.ignore.clone());
         let fitted = Hooks::new(&hooks)
             .control(async |control: &Control<'_>| detector.fit(&prompts, &good, control).await)
             .await;
@@ -198,7 +201,11 @@ impl Engine {
             .map_err(WebError::from)?;
         let (mode, seed) = (options.mode, options.seed);
         let (repair, features) = (DiffusionRepair::new(&self.model), self.features());
-        let detector = Detector::new(Some(&repair), &features, options).map_err(WebError::from)?;
+        Place::check(&detect.ignore).map_err(WebError::refused)?;
+        let detector = Detector::new(Some(&repair), &features, options)
+            .map_err(WebError::from)?
+            .ignoring(detect.ignore.clone())
+            .smallest(detect.min_area().map_err(WebError::refused)?);
         let healthy = || self.opened.check().is_ok();
         let judged = Hooks::new(&hooks)
             .trusting(&healthy)

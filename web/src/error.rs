@@ -1,6 +1,7 @@
 //! What JavaScript gets when something fails: `{ code, message }`.
 
 use anomalysd_detect::DetectError;
+use anomalysd_detect::options::OptionsError;
 use anomalysd_diffusion::DiffusionError;
 use anomalysd_imaging::ImagingError;
 use js_sys::{Object, Reflect};
@@ -66,6 +67,11 @@ impl WebError {
     /// Constants of the method that are none.
     pub fn options(error: serde_json::Error) -> Self {
         Self::new(Code::Unsupported, format!("options: {error}"))
+    }
+
+    /// A constant outside its range.
+    pub fn refused(error: OptionsError) -> Self {
+        Self::new(Code::Unsupported, error.to_string())
     }
 
     /// An argument that is not what the types of the package say.

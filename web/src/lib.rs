@@ -36,7 +36,7 @@ mod request;
 #[cfg(target_family = "wasm")]
 pub use engine::{DetectionHandle, Engine, ProfileHandle};
 #[cfg(target_family = "wasm")]
-pub use render::{contour, heat_map, judge, legend};
+pub use render::{contour, heat_map, judge, legend, places};
 
 #[cfg(target_family = "wasm")]
 use wasm_bindgen::prelude::wasm_bindgen;

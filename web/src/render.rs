@@ -1,7 +1,9 @@
 //! Pictures and verdicts of a map that JavaScript already has: pure functions, no engine.
 
+use anomalysd_detect::DetectError;
+use anomalysd_detect::ignore::Place;
 use anomalysd_detect::verdict::{Region, Verdict, regions, verdict};
-use anomalysd_imaging::{Map, render};
+use anomalysd_imaging::{DecodeLimits, Map, decode_mask, render};
 use js_sys::{Object, Reflect};
 use serde::Serialize;
 use wasm_bindgen::{Clamped, JsValue, prelude::wasm_bindgen};
@@ -40,6 +42,18 @@ pub fn contour(
 ) -> Result<Clamped<Vec<u8>>, JsValue> {
     let map = map(values, width, height)?;
     Ok(Clamped(render::contour_rgba(&map, threshold)))
+}
+
+/// The places that a mask hides (white where), as a picture of any size.
+///
+/// # Errors
+/// `bad-image`; a mask of more than 4,096 rectangles.
+#[wasm_bindgen]
+pub fn places(mask: &[u8]) -> Result<JsValue, JsValue> {
+    let mask = decode_mask(mask, &DecodeLimits::default())
+        .map_err(|error| WebError::from(DetectError::from(error)))?;
+    let places = Place::of_mask(&mask).map_err(WebError::refused)?;
+    Ok(plain(&places)?)
 }
 
 /// A colour scale with its numbers: `{ width, height, data }` of RGBA.

@@ -1,6 +1,7 @@
 //! What JavaScript asks for and is told, beside the result itself.
 
-use anomalysd_detect::options::{DetectOptions, Mode};
+use anomalysd_detect::ignore::{MinArea, Place};
+use anomalysd_detect::options::{DetectOptions, Mode, OptionsError};
 use anomalysd_detect::profile::Profile;
 use anomalysd_detect::prompts::Prompts;
 use anomalysd_detect::report::{CalibrationSummary, Identity};
@@ -18,6 +19,9 @@ pub struct FitRequest {
     pub parts: Option<String>,
     /// Fast or faithful.
     pub mode: Option<Mode>,
+    /// Places that do not count; the profile keeps them.
+    #[cfg_attr(test, ts(optional, as = "Option<Vec<Place>>"))]
+    pub ignore: Vec<Place>,
     /// Any of `DetectOptions`.
     #[cfg_attr(test, ts(type = "object", optional))]
     pub options: Value,
@@ -39,6 +43,11 @@ pub struct DetectRequest {
     pub seed: Option<u64>,
     /// Instead of the class's own.
     pub threshold: Option<f32>,
+    /// Places that do not count in this photo, beside those of the profile.
+    #[cfg_attr(test, ts(optional, as = "Option<Vec<Place>>"))]
+    pub ignore: Vec<Place>,
+    /// The smallest defect that counts: pixels of the photo (`25`) or per cent of it (`0.1%`).
+    pub min_area: Option<String>,
     /// Any of `DetectOptions`.
     #[cfg_attr(test, ts(type = "object", optional))]
     pub options: Value,
@@ -169,6 +178,11 @@ impl FitRequest {
 }
 
 impl DetectRequest {
+    /// The smallest defect that counts, if one was named.
+    pub fn min_area(&self) -> Result<Option<MinArea>, OptionsError> {
+        self.min_area.as_deref().map(str::parse).transpose()
+    }
+
     /// `options` with everything that was given.
     pub fn over(&self, options: &DetectOptions) -> Result<DetectOptions, serde_json::Error> {
         over(options, &self.options, self.mode, self.seed)
@@ -229,6 +243,19 @@ mod tests {
         assert!(unknown.unwrap_err().to_string().contains("sise"));
     }
 
+    #[test]
+    fn places_and_areas_are_read_as_the_package_says_them() {
+        let json = r#"{ "ignore": [{ "x": 0.5, "y": 0, "width": 0.5, "height": 1 }], "minArea": "0.1%" }"#;
+        let request: DetectRequest = serde_json::from_str(json).unwrap();
+        assert_eq!(request.ignore.len(), 1);
+        assert_eq!(request.min_area().unwrap(), Some(MinArea::Share(0.001)));
+        let wrong: DetectRequest = serde_json::from_str(r#"{ "minArea": "much" }"#).unwrap();
+        assert!(wrong.min_area().is_err());
+        let outside = r#"{ "ignore": [{ "x": 0.9, "y": 0, "width": 0.5, "height": 1 }] }"#;
+        let outside: FitRequest = serde_json::from_str(outside).unwrap();
+        assert!(Place::check(&outside.ignore).is_err());
+    }
+
     /// The package's types are these structs: written anew with ANOMALYSD_WRITE_TYPES set.
     #[test]
     fn the_types_of_the_package_are_those_of_the_engine() {
@@ -249,6 +276,7 @@ mod tests {
             ProfileClass::decl(&config),
             ProfileInfo::decl(&config),
             Region::decl(&config),
+            Place::decl(&config),
             MapFile::decl(&config),
             ProfileHash::decl(&config),
             DetectionResult::decl(&config),

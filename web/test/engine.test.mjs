@@ -81,6 +81,21 @@ test('a fit gives a profile, a detection a result with its pictures', async (t) 
   assert.equal(result.toJSON().schema, 'anomalysd.result.v1');
 });
 
+test('places that do not count come as rectangles, also from a mask, and the smallest defect as text', async (t) => {
+  const fake = {};
+  const { engine } = await loaded(t, { engine: fake });
+  const corner = { x: 0.5, y: 0, width: 0.5, height: 0.25 };
+  const profile = await engine.fit({ good: [photo()], ignore: [corner] });
+  assert.deepEqual(fake.fitted.request.ignore, [corner]);
+  const mask = new Blob([Uint8Array.of(1, 2, 3, 4)]);
+  await engine.detect(photo(), { profile, ignore: mask, minArea: 25 });
+  assert.deepEqual(fake.detected.request.ignore, [{ x: 0, y: 0, width: 0.4, height: 1 }]);
+  assert.equal(fake.detected.request.minArea, '25');
+  await engine.detect(photo(), { profile, minArea: '0.1%' });
+  assert.deepEqual(fake.detected.request.ignore, []);
+  assert.equal(fake.detected.request.minArea, '0.1%');
+});
+
 test('pixels come as they are, bitmaps through a canvas, anything else is refused', async (t) => {
   const fake = {};
   const { engine } = await loaded(t, { engine: fake });

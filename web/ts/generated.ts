@@ -90,6 +90,10 @@ parts?: string,
  */
 mode?: Mode, 
 /**
+ * Places that do not count; the profile keeps them.
+ */
+ignore?: Array<Place>, 
+/**
  * Any of `DetectOptions`.
  */
 options?: object, };
@@ -115,6 +119,14 @@ seed?: number,
  * Instead of the class's own.
  */
 threshold?: number, 
+/**
+ * Places that do not count in this photo, beside those of the profile.
+ */
+ignore?: Array<Place>, 
+/**
+ * The smallest defect that counts: pixels of the photo (`25`) or per cent of it (`0.1%`).
+ */
+minArea?: string, 
 /**
  * Any of `DetectOptions`.
  */
@@ -221,6 +233,24 @@ peak: number,
  * Mean of S.
  */
 mean: number, };
+
+export type Place = { 
+/**
+ * Left edge, 0..1.
+ */
+x: number, 
+/**
+ * Top edge, 0..1.
+ */
+y: number, 
+/**
+ * Width, above 0; the right edge is at most 1.
+ */
+width: number, 
+/**
+ * Height, above 0; the lower edge is at most 1.
+ */
+height: number, };
 
 export type MapFile = { 
 /**

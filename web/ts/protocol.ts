@@ -3,7 +3,7 @@
 import type { ErrorCode } from './errors.js';
 import type { DetectionResult, DetectRequest, Device, EngineInfo, FitRequest, ProfileInfo } from './generated.js';
 import type { BundleSource } from './bundle/source.js';
-import type { ImageInput, Judgement, Stage } from './types.js';
+import type { Ignore, ImageInput, Judgement, Stage } from './types.js';
 import type { Painted } from './wasm.js';
 
 /** Every request by name: what it carries and what its answer carries. */
@@ -12,7 +12,7 @@ export interface Requests {
   prepare: { body: PrepareBody; value: Prepared };
   /** Loads the module and opens the engine; once in a worker's life. */
   open: { body: OpenBody; value: EngineInfo };
-  fit: { body: { good: readonly ImageInput[]; request: FitRequest }; value: ProfileData & Heap };
+  fit: { body: { good: readonly ImageInput[]; request: FitRequest; ignore: Ignore }; value: ProfileData & Heap };
   openProfile: { body: { bytes: Uint8Array }; value: ProfileInfo };
   detect: { body: DetectBody; value: DetectionData & Heap };
   judge: { body: MapAt & { score: number; peak: number }; value: Judgement };
@@ -60,6 +60,7 @@ export interface ProfileData {
 export interface DetectBody {
   image: ImageInput;
   request: DetectRequest;
+  ignore: Ignore;
   /** SHA-256 of the profile. */
   profile: string;
   /** The profile itself, where the worker does not have it. */

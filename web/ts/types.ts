@@ -1,6 +1,6 @@
 // Public data types beside those that the engine defines.
 
-import type { Device, Mode, Progress, Region, Verdict } from './generated.js';
+import type { Device, Mode, Place, Progress, Region, Verdict } from './generated.js';
 import type { Profile } from './result.js';
 
 export type {
@@ -12,6 +12,7 @@ export type {
   Mode,
   ProfileClass,
   ProfileInfo,
+  Place,
   Region,
   Verdict,
 } from './generated.js';
@@ -84,6 +85,12 @@ export interface LoadOptions extends BundleOptions, JobOptions {
   device?: 'auto' | Device;
 }
 
+/**
+ * Places that do not count: rectangles in shares of the photo's sides, or a mask, a picture that is white where and as
+ * large as the photos in proportion.
+ */
+export type Ignore = readonly Place[] | Blob;
+
 /** Good photos of one product. */
 export interface FitOptions extends JobOptions {
   /** One to four photos do. */
@@ -92,6 +99,8 @@ export interface FitOptions extends JobOptions {
   /** Names of the parts, for the text encoder. */
   parts?: string;
   mode?: Mode;
+  /** Places that differ from one good photo to the next and mean nothing; the profile keeps them. */
+  ignore?: Ignore;
 }
 
 /** How to judge a photo. */
@@ -103,6 +112,10 @@ export interface DetectOptions extends JobOptions {
   seed?: number;
   /** Instead of the profile's own. */
   threshold?: number;
+  /** Places that do not count in this photo, beside those of the profile. */
+  ignore?: Ignore;
+  /** The smallest defect that counts: pixels of the photo, or per cent of it. */
+  minArea?: number | `${number}%`;
 }
 
 /** What a threshold makes of a result. */

@@ -1,6 +1,6 @@
 // The engine's WebAssembly module, as wasm-bindgen exports it. Both builds export the same.
 
-import type { DetectionResult, DetectRequest, EngineInfo, FitRequest, ProfileInfo, Progress } from './generated.js';
+import type { DetectionResult, DetectRequest, EngineInfo, FitRequest, Place, ProfileInfo, Progress } from './generated.js';
 import type { Judgement } from './types.js';
 
 /** The bytes of a PNG, JPEG or WebP file, or pixels. */
@@ -54,6 +54,8 @@ export interface WasmModule {
   };
   /** Bytes of linear memory, which never shrinks. */
   heapBytes(): number;
+  /** The rectangles of a mask. */
+  places(mask: Uint8Array): Place[];
   heatMap(map: Float32Array, width: number, height: number, threshold: number): Uint8ClampedArray<ArrayBuffer>;
   contour(map: Float32Array, width: number, height: number, threshold: number): Uint8ClampedArray<ArrayBuffer>;
   legend(width: number, threshold: number): { width: number; height: number; data: Uint8ClampedArray<ArrayBuffer> };

@@ -5,7 +5,8 @@ import { prepare } from './bundle/prepare.js';
 import { AnomalySDError, toError } from './errors.js';
 import type { Body, FromWorker, Kind, Report, ToWorker, Value } from './protocol.js';
 import { Throttle } from './progress.js';
-import type { ImageInput } from './types.js';
+import type { Place } from './generated.js';
+import type { Ignore, ImageInput } from './types.js';
 import type { Hooks, Painted, PixelSource, WasmEngine, WasmModule, WasmProfile } from './wasm.js';
 
 /** What a worker's global scope has; DOM's types are those of a window. */
@@ -53,9 +54,9 @@ const handlers: { [K in Kind]: (body: Body<K>, job: Job) => Promise<Answer<K>> }
     return { value: engine.info() };
   },
 
-  async fit({ good, request }, job) {
+  async fit({ good, request, ignore }, job) {
     const pixels = await Promise.all(good.map(pixelsOf));
-    const { bytes, info } = keep(await opened(engine).fit(pixels, request, hooks(job)));
+    const { bytes, info } = keep(await opened(engine).fit(pixels, { ...request, ignore: await placesOf(ignore) }, hooks(job)));
     return { value: { bytes, info, heapBytes: opened(wasm).heapBytes() }, transfer: [bytes.buffer] };
   },
 
@@ -63,7 +64,7 @@ const handlers: { [K in Kind]: (body: Body<K>, job: Job) => Promise<Answer<K>> }
     return { value: keep(opened(engine).openProfile(bytes)).info };
   },
 
-  async detect({ image, request, profile, bytes, forget, painted }, job) {
+  async detect({ image, request, ignore, profile, bytes, forget, painted }, job) {
     for (const name of forget) {
       profiles.get(name)?.free();
       profiles.delete(name);
@@ -72,7 +73,8 @@ const handlers: { [K in Kind]: (body: Body<K>, job: Job) => Promise<Answer<K>> }
     const pixels = await pixelsOf(image);
     // The processor is never lost.
     const kept = onGpu ? { recall: (key: string) => painted.get(key), keep: job.keep } : {};
-    const detection = await opened(engine).detect(opened(profiles.get(profile)), pixels, request, { ...hooks(job), ...kept });
+    const asked = { ...request, ignore: await placesOf(ignore) };
+    const detection = await opened(engine).detect(opened(profiles.get(profile)), pixels, asked, { ...hooks(job), ...kept });
     try {
       const result = detection.result();
       const map = detection.map();
@@ -123,6 +125,13 @@ function keep(profile: WasmProfile): { bytes: Uint8Array<ArrayBuffer>; info: Ret
   if (profiles.has(info.sha256)) profile.free();
   else profiles.set(info.sha256, profile);
   return { bytes, info };
+}
+
+/** Rectangles as they are; those of a mask from the engine, which decodes it. */
+async function placesOf(ignore: Ignore): Promise<Place[]> {
+  if (!(ignore instanceof Blob)) return [...ignore];
+  if (ignore.size > MAX_PHOTO_BYTES) throw new AnomalySDError('bad-image', `A mask of ${ignore.size} bytes is not read.`);
+  return opened(wasm).places(new Uint8Array(await ignore.arrayBuffer()));
 }
 
 async function pixelsOf(image: ImageInput): Promise<PixelSource> {

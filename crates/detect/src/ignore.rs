@@ -14,6 +14,7 @@ pub(crate) const MOST_PLACES: usize = 4096;
 
 /// A rectangle in shares of the photo: of its width from the left, of its height from the top.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(ts_rs::TS))]
 #[serde(deny_unknown_fields)]
 pub struct Place {
     /// Left edge, 0..1.
@@ -32,6 +33,28 @@ impl Place {
         let inside =
             |from: f32, length: f32| from >= 0.0 && length > 0.0 && from + length <= 1.0001;
         inside(self.x, self.width) && inside(self.y, self.height)
+    }
+
+    /// Refuses places that are not in the photo, and more of them than a profile holds.
+    ///
+    /// # Errors
+    /// The first that is not.
+    pub fn check(places: &[Self]) -> Result<(), OptionsError> {
+        if places.len() > MOST_PLACES {
+            return Err(error(
+                "ignore",
+                format!("{} rectangles", places.len()),
+                "at most 4,096 rectangles",
+            ));
+        }
+        match places.iter().find(|place| !place.is_valid()) {
+            None => Ok(()),
+            Some(place) => Err(error(
+                "ignore",
+                format!("{place:?}"),
+                "a rectangle that lies in the photo, in shares of its sides",
+            )),
+        }
     }
 
     /// The places that a mask hides, as few rectangles as rows of equal runs make.

@@ -110,6 +110,11 @@ class Detection {
   free() {}
 }
 
+/** One rectangle, whose width tells how long the mask was. */
+export function places(mask) {
+  return [{ x: 0, y: 0, width: mask.length / 10, height: 1 }];
+}
+
 /** Grows by a byte with each job. */
 export function heapBytes() {
   return heap;
