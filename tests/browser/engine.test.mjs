@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { PNG } from 'pngjs';
 import { browser, difference, judged, open, root, run, scratch, serve } from './support.mjs';
 
 const samples = join(root, 'samples/metal_nut');
@@ -196,6 +197,39 @@ test('a profile fitted in the page judges the same in the command', async () => 
   // The command writes the shortest decimals of a 32-bit number, JavaScript those of a 64-bit one.
   assert.equal(Math.fround(own.threshold), got.json.threshold);
   assert.equal(own.profile.sha256, got.json.profile.sha256);
+  await context.close();
+});
+
+test('ignored places and the smallest defect count in the page as in the command', async () => {
+  const folder = scratch();
+  // The right half of the photo.
+  const mask = new PNG({ width: 8, height: 8 });
+  for (let pixel = 0; pixel < 64; pixel++) mask.data.fill(pixel % 8 < 4 ? 0 : 255, 4 * pixel, 4 * pixel + 3).fill(255, 4 * pixel + 3, 4 * pixel + 4);
+  const maskFile = join(folder, 'half.png');
+  writeFileSync(maskFile, PNG.sync.write(mask));
+  const context = await chromium.newContext();
+  const { page } = await engine(context);
+  const got = await page.evaluate(
+    async ({ good, suspect, mask }) => {
+      const photos = await Promise.all(good.map(window.photo));
+      const profile = await window.engine.fit({ good: photos, ignore: new Blob([new Uint8Array(mask)]) });
+      const image = await window.photo(suspect);
+      const half = await window.engine.detect(image, { profile });
+      const none = await window.engine.detect(image, { profile, minArea: '60%' });
+      const rest = await window.engine.detect(image, { profile, ignore: [{ x: 0, y: 0, width: 0.5, height: 1 }] });
+      return { bytes: [...profile.bytes], half: half.score, none: none.score, rest: rest.score, map: [...half.map], width: half.width };
+    },
+    { ...urls, mask: [...readFileSync(maskFile)] },
+  );
+  assert.ok(got.map.every((value, at) => at % got.width < got.width / 2 || value === 0), 'nothing on the right half counts');
+  assert.equal(got.rest, 0);
+  const profile = join(folder, 'half.profile.safetensors');
+  writeFileSync(profile, Uint8Array.from(got.bytes));
+  const own = (...more) =>
+    JSON.parse(run('detect', suspect, '--profile', profile, '--device', 'cpu', '--format', 'json', ...more))[0].score;
+  assert.ok(Math.abs(own() - got.half) <= 1e-3 * got.half, `command ${own()}, page ${got.half}`);
+  const none = own('--min-area', '60%');
+  assert.ok(Math.abs(none - got.none) <= 1e-3 * none, `command ${none}, page ${got.none}`);
   await context.close();
 });
 
