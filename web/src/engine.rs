@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use anomalysd_detect::DetectError;
 use anomalysd_detect::control::Control;
-use anomalysd_detect::ignore::Place;
 use anomalysd_detect::features::{FeatureNetwork, Features, VaeFeatures};
+use anomalysd_detect::ignore::Place;
 use anomalysd_detect::pipeline::Detector;
 use anomalysd_detect::profile::{Profile, Weights};
 use anomalysd_detect::repaint::DiffusionRepair;

@@ -245,7 +245,8 @@ mod tests {
 
     #[test]
     fn places_and_areas_are_read_as_the_package_says_them() {
-        let json = r#"{ "ignore": [{ "x": 0.5, "y": 0, "width": 0.5, "height": 1 }], "minArea": "0.1%" }"#;
+        let json =
+            r#"{ "ignore": [{ "x": 0.5, "y": 0, "width": 0.5, "height": 1 }], "minArea": "0.1%" }"#;
         let request: DetectRequest = serde_json::from_str(json).unwrap();
         assert_eq!(request.ignore.len(), 1);
         assert_eq!(request.min_area().unwrap(), Some(MinArea::Share(0.001)));

@@ -271,6 +271,9 @@ mod tests {
             ("clamp of 3", "256×256 pixels"),
             ("clamp of 32", "128×128 pixels"),
             ("pixel unshuffle by 8", "256×256 pixels"),
+            ("11×11 convolution", "stride 4, padding 2, 256×256 pixels"),
+            ("14×14 convolution", "stride 14, padding 0, 256×256 pixels"),
+            ("maxima of 64", "64×64 pixels"),
         ] {
             let mut names = probes.iter().map(Probe::to_string);
             let found = names.any(|name| name.starts_with(kind) && name.ends_with(size));

@@ -2,7 +2,11 @@
 
 use std::ops::Index;
 
-use burn::tensor::{DType, Device, Tensor, TensorData, module::conv2d, ops::ConvOptions};
+use burn::tensor::{
+    DType, Device, Tensor, TensorData,
+    module::{conv2d, max_pool2d},
+    ops::{ConvOptions, MaxPoolOptions},
+};
 use half::f16;
 
 use super::Expected;
@@ -147,6 +151,20 @@ impl Probe {
                 stride,
                 side,
             } => Ok(depthwise(channels, kernel, stride, side, device)),
+            Self::Window {
+                outputs,
+                inputs,
+                kernel,
+                stride,
+                padding,
+                side,
+            } => Ok(window(
+                [outputs, inputs, kernel],
+                [stride, padding],
+                side,
+                device,
+            )),
+            Self::MaxPool { channels, side } => Ok(max_pool(channels, side, device)),
             Self::Linear {
                 outputs,
                 inputs,
@@ -247,6 +265,60 @@ fn depthwise(
             }
         }
         (index, sum)
+    });
+    (flat(computed), expected.collect())
+}
+
+fn window(
+    [outputs, inputs, kernel]: [usize; 3],
+    [stride, padding]: [usize; 2],
+    side: usize,
+    device: &Device,
+) -> Answers {
+    let input = draw("input", inputs * side * side);
+    let weight = draw("weight", outputs * inputs * kernel * kernel);
+    let picture = upload(&input, [1, inputs, side, side], device);
+    let filters = upload(&weight, [outputs, inputs, kernel, kernel], device);
+    let options = ConvOptions::new([stride; 2], [padding; 2], [1, 1], 1);
+    let computed = conv2d(picture, filters, None, options);
+    let [_, _, height, width] = computed.dims();
+    let expected = places(outputs * height * width).map(|index| {
+        let output = index / (height * width);
+        let mut sum = 0.0;
+        for channel in 0..inputs {
+            for dy in 0..kernel {
+                for dx in 0..kernel {
+                    let y = (index / width % height) * stride + dy;
+                    let x = (index % width) * stride + dx;
+                    let inside = |at: usize| at.checked_sub(padding).filter(|at| *at < side);
+                    if let (Some(y), Some(x)) = (inside(y), inside(x)) {
+                        let pixel = input[(channel * side + y) * side + x];
+                        let at = (output * inputs + channel) * kernel + dy;
+                        sum += f64::from(pixel) * f64::from(weight[at * kernel + dx]);
+                    }
+                }
+            }
+        }
+        (index, sum)
+    });
+    (flat(computed), expected.collect())
+}
+
+fn max_pool(channels: usize, side: usize, device: &Device) -> Answers {
+    let input = draw("input", channels * side * side);
+    let picture = upload(&input, [1, channels, side, side], device);
+    let options = MaxPoolOptions::new([3, 3]).with_stride([2, 2]);
+    let computed = max_pool2d(picture, options);
+    let [_, _, height, width] = computed.dims();
+    let expected = places(channels * height * width).map(|index| {
+        let (channel, y, x) = (
+            index / (height * width),
+            index / width % height,
+            index % width,
+        );
+        let rows = (0..3).flat_map(|dy| (0..3).map(move |dx| (2 * y + dy, 2 * x + dx)));
+        let values = rows.map(|(y, x)| input[(channel * side + y) * side + x]);
+        (index, f64::from(values.fold(f32::NEG_INFINITY, f32::max)))
     });
     (flat(computed), expected.collect())
 }

@@ -27,6 +27,9 @@ const FEATURE_DEPTHWISE: [[usize; 4]; 5] = [
 ];
 /// Outputs, inputs, kernel and stride of its first convolution, which sees the whole photo.
 const FEATURE_STEM: [usize; 4] = [32, 3, 3, 2];
+/// Kernel, stride and padding of the first layers of AlexNet and of DINOv2, and of AlexNet's second.
+const FEATURE_WINDOWS: [[usize; 3]; 3] = [[11, 4, 2], [14, 14, 0], [5, 1, 2]];
+
 /// An operator at a width and a size: pictures are `[1, channels, side, side]`, sequences
 /// `[1, tokens, width]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +46,20 @@ pub enum Probe {
         channels: usize,
         kernel: usize,
         stride: usize,
+        side: usize,
+    },
+    /// Of windows that are no centred 3×3 or 1×1: those of feature networks that a person brings.
+    Window {
+        outputs: usize,
+        inputs: usize,
+        kernel: usize,
+        stride: usize,
+        padding: usize,
+        side: usize,
+    },
+    /// The largest of each 3×3 at stride 2.
+    MaxPool {
+        channels: usize,
         side: usize,
     },
     Linear {
@@ -119,6 +136,18 @@ impl std::fmt::Display for Probe {
                 f,
                 "{kernel}×{kernel} convolution of {channels} groups, stride {stride}"
             ),
+            Self::Window {
+                outputs,
+                inputs,
+                kernel,
+                stride,
+                padding,
+                ..
+            } => write!(
+                f,
+                "{kernel}×{kernel} convolution of {inputs} to {outputs} channels, stride {stride}, padding {padding}"
+            ),
+            Self::MaxPool { channels, .. } => write!(f, "maxima of {channels} channels"),
             Self::Linear {
                 outputs, inputs, ..
             } => write!(f, "linear map of {inputs} to {outputs}"),
@@ -145,6 +174,8 @@ impl std::fmt::Display for Probe {
         }?;
         match self {
             Self::Convolution { side, .. }
+            | Self::Window { side, .. }
+            | Self::MaxPool { side, .. }
             | Self::Depthwise { side, .. }
             | Self::GroupNorm { side, .. }
             | Self::Activation { side, .. }
@@ -201,6 +232,18 @@ pub fn at_widths(widths: &OperatorWidths) -> Vec<Probe> {
         channels: 144,
         side,
     });
+    // Those of networks that a person may bring: AlexNet and DINOv2.
+    for [kernel, stride, padding] in FEATURE_WINDOWS {
+        probes.push(Probe::Window {
+            outputs: 32,
+            inputs: 3,
+            kernel,
+            stride,
+            padding,
+            side: 3 * SIDE,
+        });
+    }
+    probes.push(Probe::MaxPool { channels: 64, side });
     for &[outputs, inputs] in &widths.linears {
         probes.push(Probe::Linear {
             outputs,
@@ -291,6 +334,19 @@ pub fn at_sizes(widths: &OperatorWidths) -> Vec<Probe> {
                 side,
             });
         }
+        for [kernel, stride, padding] in FEATURE_WINDOWS {
+            probes.push(Probe::Window {
+                outputs: 8,
+                inputs: 3,
+                kernel,
+                stride,
+                padding,
+                side: photo,
+            });
+        }
+        let side = photo / 4;
+        let channels = some(64, side);
+        probes.push(Probe::MaxPool { channels, side });
         for [channels, over] in [[3, 1], [32, 2]] {
             let side = photo / over;
             let channels = some(channels, side);
@@ -405,6 +461,17 @@ impl Probe {
                 kernel,
                 stride,
                 side,
+            } => {
+                let side = side.div_ceil(stride);
+                product(&[2, outputs, inputs, kernel, kernel, side, side])
+            }
+            Self::Window {
+                outputs,
+                inputs,
+                kernel,
+                stride,
+                side,
+                ..
             } => {
                 let side = side.div_ceil(stride);
                 product(&[2, outputs, inputs, kernel, kernel, side, side])
