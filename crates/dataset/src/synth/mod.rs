@@ -21,7 +21,7 @@ use std::sync::Arc;
 use anomalysd_imaging::{Mask, Photo};
 
 pub use self::defect::DefectKind;
-use self::families::{Design, bolt, fastener, gear, lathe, leather, pill, weave};
+use self::families::{Design, biscuit, bolt, cap, fastener, gear, lathe, leather, pill, weave};
 use self::scene::{Fault, Scene, Setup};
 use crate::rng::Rng;
 
@@ -44,6 +44,10 @@ pub enum Family {
     Bolt,
     /// Gear wheels and ring gears.
     Gear,
+    /// Crown corks and screw caps from above.
+    Cap,
+    /// Biscuits, crackers and cookies.
+    Biscuit,
 }
 
 impl Family {
@@ -57,6 +61,8 @@ impl Family {
         Self::Leather,
         Self::Bolt,
         Self::Gear,
+        Self::Cap,
+        Self::Biscuit,
     ];
 
     fn design(self, rng: &mut Rng) -> Arc<dyn Design> {
@@ -69,6 +75,8 @@ impl Family {
             Self::Leather => Arc::new(leather::Leather::draw(rng)),
             Self::Bolt => Arc::new(bolt::Bolt::draw(rng)),
             Self::Gear => Arc::new(gear::Gear::draw(rng)),
+            Self::Cap => Arc::new(cap::Cap::draw(rng)),
+            Self::Biscuit => Arc::new(biscuit::Biscuit::draw(rng)),
         }
     }
 }
@@ -227,7 +235,7 @@ mod tests {
     }
 
     /// Names and hashes of `pictures_and_masks_are_the_same_bytes_everywhere`.
-    const EXPECTED: [&str; 16] = [
+    const EXPECTED: [&str; 18] = [
         "Nut 1f2d3be886361533",
         "Washer ddfb62a05b8a730f",
         "Bottle c871fe688b265140",
@@ -236,6 +244,8 @@ mod tests {
         "Leather c8ad2fed0a5b89be",
         "Bolt f0ca78df0a2400d5",
         "Gear 7d3d134a3787b3e5",
+        "Cap dcfbdef6052e084e",
+        "Biscuit 162d7a456fdee2a0",
         "Scratch dfe290e283595e84",
         "Scratch mask 91003662a25cd024",
         "Stain d9ba139387ba35a6",

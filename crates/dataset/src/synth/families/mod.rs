@@ -1,6 +1,8 @@
 //! The product families: each module draws the parameters of a product and paints its instances.
 
+pub(crate) mod biscuit;
 pub(crate) mod bolt;
+pub(crate) mod cap;
 pub(crate) mod fastener;
 pub(crate) mod gear;
 pub(crate) mod lathe;
