@@ -21,7 +21,9 @@ use std::sync::Arc;
 use anomalysd_imaging::{Mask, Photo};
 
 pub use self::defect::DefectKind;
-use self::families::{Design, biscuit, bolt, cap, fastener, gear, lathe, leather, pill, weave};
+use self::families::{
+    Design, biscuit, bolt, cap, connector, fastener, gear, lathe, leather, pill, seed, weave,
+};
 use self::scene::{Fault, Scene, Setup};
 use crate::rng::Rng;
 
@@ -48,6 +50,10 @@ pub enum Family {
     Cap,
     /// Biscuits, crackers and cookies.
     Biscuit,
+    /// Beans, almonds, hazelnuts, coffee and sunflower seeds.
+    Seed,
+    /// Plugs and sockets from the front.
+    Connector,
 }
 
 impl Family {
@@ -63,6 +69,8 @@ impl Family {
         Self::Gear,
         Self::Cap,
         Self::Biscuit,
+        Self::Seed,
+        Self::Connector,
     ];
 
     fn design(self, rng: &mut Rng) -> Arc<dyn Design> {
@@ -77,6 +85,8 @@ impl Family {
             Self::Gear => Arc::new(gear::Gear::draw(rng)),
             Self::Cap => Arc::new(cap::Cap::draw(rng)),
             Self::Biscuit => Arc::new(biscuit::Biscuit::draw(rng)),
+            Self::Seed => Arc::new(seed::Seed::draw(rng)),
+            Self::Connector => Arc::new(connector::Connector::draw(rng)),
         }
     }
 }
@@ -235,7 +245,7 @@ mod tests {
     }
 
     /// Names and hashes of `pictures_and_masks_are_the_same_bytes_everywhere`.
-    const EXPECTED: [&str; 18] = [
+    const EXPECTED: [&str; 20] = [
         "Nut 1f2d3be886361533",
         "Washer ddfb62a05b8a730f",
         "Bottle c871fe688b265140",
@@ -246,6 +256,8 @@ mod tests {
         "Gear 7d3d134a3787b3e5",
         "Cap dcfbdef6052e084e",
         "Biscuit 162d7a456fdee2a0",
+        "Seed 1c20d9e7cb3d388e",
+        "Connector 6d1eb31186ec351d",
         "Scratch dfe290e283595e84",
         "Scratch mask 91003662a25cd024",
         "Stain d9ba139387ba35a6",

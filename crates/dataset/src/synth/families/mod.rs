@@ -3,11 +3,13 @@
 pub(crate) mod biscuit;
 pub(crate) mod bolt;
 pub(crate) mod cap;
+pub(crate) mod connector;
 pub(crate) mod fastener;
 pub(crate) mod gear;
 pub(crate) mod lathe;
 pub(crate) mod leather;
 pub(crate) mod pill;
+pub(crate) mod seed;
 pub(crate) mod weave;
 
 use super::scene::{Habit, Scene};
