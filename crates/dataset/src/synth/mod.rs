@@ -22,7 +22,8 @@ use anomalysd_imaging::{Mask, Photo};
 
 pub use self::defect::DefectKind;
 use self::families::{
-    Design, biscuit, bolt, cap, connector, fastener, gear, lathe, leather, pill, seed, weave,
+    Design, biscuit, board, bolt, cable, cap, connector, fastener, gear, lathe, leather, pill,
+    seed, weave,
 };
 use self::scene::{Fault, Scene, Setup};
 use crate::rng::Rng;
@@ -54,6 +55,10 @@ pub enum Family {
     Seed,
     /// Plugs and sockets from the front.
     Connector,
+    /// Circuit boards with components.
+    Board,
+    /// Cables in section.
+    Cable,
 }
 
 impl Family {
@@ -71,6 +76,8 @@ impl Family {
         Self::Biscuit,
         Self::Seed,
         Self::Connector,
+        Self::Board,
+        Self::Cable,
     ];
 
     fn design(self, rng: &mut Rng) -> Arc<dyn Design> {
@@ -87,6 +94,8 @@ impl Family {
             Self::Biscuit => Arc::new(biscuit::Biscuit::draw(rng)),
             Self::Seed => Arc::new(seed::Seed::draw(rng)),
             Self::Connector => Arc::new(connector::Connector::draw(rng)),
+            Self::Board => Arc::new(board::Board::draw(rng)),
+            Self::Cable => Arc::new(cable::Cable::draw(rng)),
         }
     }
 }
@@ -245,7 +254,7 @@ mod tests {
     }
 
     /// Names and hashes of `pictures_and_masks_are_the_same_bytes_everywhere`.
-    const EXPECTED: [&str; 20] = [
+    const EXPECTED: [&str; 22] = [
         "Nut 1f2d3be886361533",
         "Washer ddfb62a05b8a730f",
         "Bottle c871fe688b265140",
@@ -256,8 +265,10 @@ mod tests {
         "Gear 7d3d134a3787b3e5",
         "Cap dcfbdef6052e084e",
         "Biscuit 162d7a456fdee2a0",
-        "Seed 1c20d9e7cb3d388e",
-        "Connector 6d1eb31186ec351d",
+        "Seed 2c60d09497deaca2",
+        "Connector cfeccbdfcf80f22e",
+        "Board 9bb1ebf542ae3ae6",
+        "Cable c773e8b03c62d264",
         "Scratch dfe290e283595e84",
         "Scratch mask 91003662a25cd024",
         "Stain d9ba139387ba35a6",

@@ -97,16 +97,8 @@ impl Biscuit {
             } else {
                 0.0
             },
-            border: if !cookie && rng.chance(0.5) {
-                Some(rng.range(0.1, 0.2))
-            } else {
-                None
-            },
-            text: if text {
-                Some(Text::draw(rng.int(3, 6), rng))
-            } else {
-                None
-            },
+            border: (!cookie && rng.chance(0.5)).then(|| rng.range(0.1, 0.2)),
+            text: text.then(|| Text::draw(rng.int(3, 6), rng)),
             chips,
             chip: if rng.chance(0.7) { brown } else { icing },
             dipped: if !cookie && !text && rng.chance(0.3) {

@@ -81,11 +81,7 @@ impl Bolt {
             head,
             drive,
             onto_head,
-            flange: if head == Head::Hexagon && rng.chance(0.4) {
-                Some(rng.range(1.12, 1.3))
-            } else {
-                None
-            },
+            flange: (head == Head::Hexagon && rng.chance(0.4)).then(|| rng.range(1.12, 1.3)),
             half,
             height,
             shank,
@@ -98,11 +94,8 @@ impl Bolt {
                 } else {
                     rng.range(0.1, 0.5)
                 },
-            mark: if drive == Drive::None && rng.chance(0.75) {
-                Some(Text::draw(rng.int(1, 3), rng))
-            } else {
-                None
-            },
+            mark: (drive == Drive::None && rng.chance(0.75))
+                .then(|| Text::draw(rng.int(1, 3), rng)),
         }
     }
 

@@ -95,23 +95,11 @@ impl Cap {
             top,
             dome: rng.range(0.0, 0.08),
             prints,
-            groove: if rng.chance(0.35) {
-                Some(rng.range(0.55, 0.95))
-            } else {
-                None
-            },
-            text: if rng.chance(0.75) {
-                Some(Text::draw(letters, rng))
-            } else {
-                None
-            },
-            text_size: (rng.range(1.0, 1.35) / letters as f32).min(0.55) * top,
+            groove: rng.chance(0.35).then(|| rng.range(0.55, 0.95)),
+            text: rng.chance(0.75).then(|| Text::draw(letters, rng)),
+            text_size: (rng.range(1.0, 1.35) / letters as f32).min(0.48) * top,
             // Moulded letters stand out, printed ones do not.
-            ink: if crown || rng.chance(0.5) {
-                Some(contrast)
-            } else {
-                None
-            },
+            ink: (crown || rng.chance(0.5)).then_some(contrast),
         }
     }
 

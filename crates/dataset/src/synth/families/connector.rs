@@ -1,23 +1,15 @@
 //! Plugs and sockets from the front: a body, cavities and a contact in each.
 
 use super::Design;
+use super::housing::{Form, Housing};
+use super::layout::{grid, ring};
 use crate::rng::Rng;
 use crate::synth::canvas::Surface;
 use crate::synth::finish::Finish;
 use crate::synth::glyphs::Text;
-use crate::synth::math::{P, TURN, bevel, cos, length, mix3, scale3, sin, sin_turns, smooth};
+use crate::synth::math::{P, bevel, mix3, scale3, smooth};
 use crate::synth::scene::{Habit, Scene};
-use crate::synth::shape::{circle, polygon, rect};
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Form {
-    /// A plastic block with rows of contacts.
-    Block,
-    /// A metal shell with slanting sides on a plate with two screws.
-    Shell,
-    /// A round shell with rings of contacts and a key.
-    Round,
-}
+use crate::synth::shape::{circle, rect};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Contact {
@@ -29,22 +21,14 @@ enum Contact {
 /// A connector seen from the front.
 #[derive(Debug)]
 pub(crate) struct Connector {
-    form: Form,
+    housing: Housing,
     contact: Contact,
-    body: Finish,
-    shell: Finish,
-    metal: Finish,
-    /// Half extents of the body.
-    half: P,
     places: Vec<P>,
     /// Half the size of a contact.
     size: f32,
     /// A cavity around each contact, or a common trough.
     cavities: bool,
     square: bool,
-    /// Latches or keys on the upper long side.
-    latches: Vec<f32>,
-    ribs: f32,
     label: Option<Text>,
 }
 
@@ -63,7 +47,7 @@ impl Connector {
         let columns = rng.int(few, if rows == 1 { 8 } else { 10 });
         let (places, pitch, half) = match form {
             Form::Round => rings(rng),
-            _ => grid(rows, columns, shell),
+            _ => block(rows, columns, shell),
         };
         let latches = match rng.int(0, 3) {
             0 => vec![0.0],
@@ -76,128 +60,27 @@ impl Connector {
             [0.9, 0.9, 0.88],
             if rng.chance(0.5) { 0.0 } else { 1.0 },
         );
-        Self {
+        let cavities = form != Form::Block || rng.chance(0.6);
+        let ribbed = rng.chance(0.4);
+        let housing = Housing {
             form,
-            contact: rng.pick(&[Contact::Pin, Contact::Blade, Contact::Socket]),
             body: Finish::plastic(rng),
             shell: Finish::metal(rng),
             metal: Finish::metal(rng).coloured(gold),
             half,
+            latches,
+            ribs: if ribbed { rng.range(0.05, 0.1) } else { 0.0 },
+            trough: !cavities,
+        };
+        let labelled = form == Form::Block && half[1] < 0.5 && rng.chance(0.6);
+        Self {
+            housing,
+            contact: rng.pick(&[Contact::Pin, Contact::Blade, Contact::Socket]),
             places,
             size: (0.3 * pitch).min(0.1) * rng.range(0.7, 1.0),
-            cavities: form != Form::Block || rng.chance(0.6),
+            cavities,
             square: form == Form::Block && rng.chance(0.6),
-            latches: if form == Form::Block {
-                latches
-            } else {
-                Vec::new()
-            },
-            ribs: if rng.chance(0.4) {
-                rng.range(0.05, 0.1)
-            } else {
-                0.0
-            },
-            label: if form == Form::Block && half[1] < 0.5 && rng.chance(0.6) {
-                Some(Text::draw(rng.int(2, 5), rng))
-            } else {
-                None
-            },
-        }
-    }
-
-    fn paint_body(&self, scene: &mut Scene) {
-        let (frame, grain, half) = (scene.frame, scene.grain, self.half);
-        match self.form {
-            Form::Block => {
-                for &x in &self.latches {
-                    let latch = |p: P| rect([p[0] - x, p[1] + half[1] + 0.04], [0.15, 0.09], 0.03);
-                    scene.canvas.stamp(&frame, 1.4, latch, |p, d, _| {
-                        self.body.at(p, 0.2 + 0.04 * bevel(d, 0.04), grain ^ 1)
-                    });
-                }
-                let block = |p| rect(p, half, 0.05);
-                scene.canvas.stamp(&frame, 1.4, block, |p, d, _| {
-                    let rib = if self.ribs > 0.0 {
-                        smooth(0.0, 0.6, sin_turns(p[0] / self.ribs)) * smooth(-0.08, -0.05, d)
-                    } else {
-                        0.0
-                    };
-                    self.body
-                        .at(p, 0.3 + 0.04 * bevel(d, 0.04) - 0.03 * rib, grain)
-                });
-                if !self.cavities {
-                    let trough = |p| rect(p, [half[0] - 0.1, half[1] - 0.1], 0.03);
-                    scene
-                        .canvas
-                        .stamp(&frame, 1.4, trough, |p, d, _| self.hollow(p, d, grain));
-                }
-            }
-            Form::Shell => {
-                let plate = |p| rect(p, [0.98, half[1] + 0.12], 0.06);
-                scene.canvas.stamp(&frame, 1.4, plate, |p, d, _| {
-                    self.shell.at(p, 0.1 + 0.03 * bevel(d, 0.03), grain)
-                });
-                for x in [-0.86, 0.86] {
-                    let nut = |p: P| polygon([p[0] - x, p[1]], 6, 0.09, 0.0);
-                    scene.canvas.stamp(&frame, 1.1, nut, |p, d, _| {
-                        let hole = smooth(0.05, 0.04, length([p[0] - x, p[1]]));
-                        let steel =
-                            self.metal
-                                .at(p, 0.2 + 0.03 * bevel(d, 0.03) - 0.1 * hole, grain);
-                        Surface {
-                            albedo: scale3(steel.albedo, 1.0 - 0.8 * hole),
-                            ..steel
-                        }
-                    });
-                }
-                let slanting = |p: P| {
-                    (0.97 * (p[0].abs() - half[0] + 0.16 * p[1])).max(rect(p, [2.0, half[1]], 0.0))
-                };
-                scene.canvas.stamp(&frame, 1.4, slanting, |p, d, _| {
-                    self.shell.at(p, 0.22 + 0.06 * bevel(d, 0.05), grain)
-                });
-                scene.canvas.stamp(
-                    &frame,
-                    1.4,
-                    |p| slanting(p) + 0.05,
-                    |p, d, _| {
-                        self.body
-                            .at(p, 0.16 - 0.04 * smooth(0.0, -0.06, d), grain ^ 1)
-                    },
-                );
-            }
-            Form::Round => {
-                scene.canvas.stamp(
-                    &frame,
-                    1.0,
-                    |p| circle(p, 0.98),
-                    |p, d, _| {
-                        let thread =
-                            0.012 * sin_turns(length(p) * 24.0) * smooth(0.8, 0.83, length(p));
-                        self.shell
-                            .at(p, 0.3 + 0.06 * bevel(d, 0.08) + thread, grain)
-                    },
-                );
-                let key = |p: P| circle(p, 0.8).min(rect([p[0], p[1] + 0.8], [0.09, 0.07], 0.0));
-                scene.canvas.stamp(&frame, 1.0, key, |p, d, _| {
-                    let floor = self.body.at(p, 0.16, grain ^ 1);
-                    Surface {
-                        albedo: scale3(floor.albedo, 1.0 - 0.5 * smooth(-0.12, 0.0, d)),
-                        ..floor
-                    }
-                });
-            }
-        }
-    }
-
-    /// The inside of a cavity: the same plastic, with little light.
-    fn hollow(&self, p: P, d: f32, grain: u32) -> Surface {
-        let floor = self.body.at(p, 0.1, grain ^ 3);
-        let wall = smooth(-0.08, 0.0, d);
-        Surface {
-            albedo: scale3(floor.albedo, 0.5 - 0.25 * wall),
-            gloss: 0.0,
-            ..floor
+            label: labelled.then(|| Text::draw(rng.int(2, 5), rng)),
         }
     }
 
@@ -212,54 +95,29 @@ impl Connector {
 }
 
 /// Places, pitch and half extents of a block; the rows of a shell are staggered.
-fn grid(rows: usize, columns: usize, staggered: bool) -> (Vec<P>, f32, P) {
-    let room = if staggered { 1.2 } else { 1.75 };
+fn block(rows: usize, columns: usize, staggered: bool) -> (Vec<P>, f32, P) {
+    let (room, stagger) = if staggered { (1.2, 1.0) } else { (1.75, 0.0) };
     let pitch = (room / columns as f32).min(0.36);
-    let middle = |count: usize| 0.5 * (count as f32 - 1.0);
-    let mut places = Vec::new();
-    for row in 0..rows {
-        let shift = if staggered {
-            0.25 - 0.5 * (row % 2) as f32
-        } else {
-            0.0
-        };
-        for column in 0..columns {
-            let (x, y) = (
-                column as f32 - middle(columns) + shift,
-                row as f32 - middle(rows),
-            );
-            places.push([x * pitch, y * pitch]);
-        }
-    }
-    let half = [
-        0.5 * pitch * columns as f32 + 0.12,
-        0.5 * pitch * rows as f32 + 0.12,
-    ];
-    (places, pitch, half)
+    let half = |count: usize| 0.5 * pitch * count as f32 + 0.12;
+    let places = grid(columns, rows, [pitch; 2], stagger);
+    (places, pitch, [half(columns), half(rows)])
 }
 
 /// Places of a round connector: one or two rings, sometimes one in the middle.
 fn rings(rng: &mut Rng) -> (Vec<P>, f32, P) {
     let outer = rng.int(4, 12);
-    let mut places = Vec::new();
-    let mut ring = |count: usize, radius: f32| {
-        for number in 0..count {
-            let angle = TURN * (number as f32 + 0.5) / count as f32;
-            places.push([radius * cos(angle), radius * sin(angle)]);
-        }
-    };
-    ring(outer, 0.56);
-    if outer > 7 {
-        ring(outer / 2, 0.28);
+    let mut places = ring(outer, 0.56, 0.5);
+    places.extend(if outer > 7 {
+        ring(outer / 2, 0.28, 0.5)
     } else {
-        ring(outer % 2, 0.0);
-    }
+        ring(outer % 2, 0.0, 0.5)
+    });
     (places, (3.2 / outer as f32).min(0.32), [0.98, 0.98])
 }
 
 impl Design for Connector {
     fn name(&self) -> String {
-        match self.form {
+        match self.housing.form {
             Form::Block => "plastic connector",
             Form::Shell => "metal connector",
             Form::Round => "round connector",
@@ -276,14 +134,14 @@ impl Design for Connector {
     }
 
     fn habit(&self) -> Habit {
+        let width = match self.housing.form {
+            Form::Shell => 1.0,
+            _ => self.housing.half[0],
+        };
         Habit {
             texture: false,
             oriented: 0.75,
-            extent: self.half[0]
-                .max(self.half[1])
-                .max(if self.form == Form::Shell { 1.0 } else { 0.0 })
-                * 1.1
-                + 0.05,
+            extent: 1.1 * width.max(self.housing.half[1]) + 0.05,
         }
     }
 
@@ -293,7 +151,7 @@ impl Design for Connector {
 
     fn paint(&self, scene: &mut Scene) {
         let (frame, grain, size) = (scene.frame, scene.grain, self.size);
-        self.paint_body(scene);
+        self.housing.paint(scene);
         for (number, &place) in self.places.iter().enumerate() {
             let lean = [scene.rng.jitter(0.06) * size, scene.rng.jitter(0.06) * size];
             if self.cavities {
@@ -305,9 +163,9 @@ impl Design for Connector {
                         circle(p, 1.3 * size)
                     }
                 };
-                scene
-                    .canvas
-                    .stamp(&own, 1.8 * size, hole, |p, d, _| self.hollow(p, d, grain));
+                scene.canvas.stamp(&own, 1.8 * size, hole, |p, d, _| {
+                    self.housing.hollow(p, d, grain)
+                });
             }
             let at = [place[0] + lean[0], place[1] + lean[1]];
             let Some(own) = scene.part(number, at, 0.0) else {
@@ -318,9 +176,11 @@ impl Design for Connector {
                 1.3 * size,
                 |p| self.outline(p),
                 |p, d, _| {
-                    let mut surface =
-                        self.metal
-                            .at(p, 0.24 + 0.6 * size * bevel(d, 0.6 * size), grain ^ 2);
+                    let mut surface = self.housing.metal.at(
+                        p,
+                        0.24 + 0.6 * size * bevel(d, 0.6 * size),
+                        grain ^ 2,
+                    );
                     if self.contact == Contact::Socket {
                         let hole = smooth(-0.35 * size, -0.5 * size, d);
                         surface.height -= 0.1 * hole;
@@ -331,11 +191,19 @@ impl Design for Connector {
             );
         }
         if let Some(label) = &self.label {
-            let high = 0.16 * self.half[0].min(0.8);
-            let strip = [0.0, self.half[1] + 0.12];
-            let plate = |p: P| rect([p[0], p[1] - strip[1]], [0.75 * self.half[0], 0.14], 0.04);
+            let high = 0.16 * self.housing.half[0].min(0.8);
+            let strip = [0.0, self.housing.half[1] + 0.12];
+            let plate = |p: P| {
+                rect(
+                    [p[0], p[1] - strip[1]],
+                    [0.75 * self.housing.half[0], 0.14],
+                    0.04,
+                )
+            };
             scene.canvas.stamp(&frame, 1.4, plate, |p, d, _| {
-                self.body.at(p, 0.16 + 0.03 * bevel(d, 0.03), grain ^ 4)
+                self.housing
+                    .body
+                    .at(p, 0.16 + 0.03 * bevel(d, 0.03), grain ^ 4)
             });
             label.stamp(scene, self.places.len(), strip, high, |_, _, below| {
                 let bright = below.albedo.iter().sum::<f32>() < 1.3;

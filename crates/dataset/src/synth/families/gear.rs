@@ -1,6 +1,7 @@
 //! Gear wheels: teeth outside or inside, a web with openings, a hub with a bore.
 
 use super::Design;
+use super::layout::ring;
 use crate::rng::Rng;
 use crate::synth::finish::Finish;
 use crate::synth::math::{P, TURN, angle_turns, bevel, cos, floor, length, mix, sin, smooth};
@@ -72,11 +73,7 @@ impl Gear {
             web,
             sunk: rng.range(0.03, 0.16),
             screw_count: if solid { rng.int(0, 2) * 3 } else { 0 },
-            pinion: if rng.chance(0.25) {
-                Some(rng.int(9, 14))
-            } else {
-                None
-            },
+            pinion: rng.chance(0.25).then(|| rng.int(9, 14)),
         }
     }
 
@@ -120,17 +117,13 @@ impl Gear {
         bore.min(web)
     }
 
-    fn screw_places(&self) -> impl Iterator<Item = (usize, P)> {
-        let count = self.screw_count;
+    fn screw_places(&self) -> Vec<P> {
         let radius = if self.inside {
             0.5 * (1.0 + self.rim)
         } else {
             0.5 * (self.hub + self.rim)
         };
-        (0..count).map(move |number| {
-            let angle = TURN * (number as f32 + 0.5) / count as f32;
-            (number, [radius * cos(angle), radius * sin(angle)])
-        })
+        ring(self.screw_count, radius, 0.5)
     }
 }
 
@@ -201,7 +194,7 @@ impl Design for Gear {
                 finish.at(p, 0.42 + 0.05 * bevel(d, 0.03), grain ^ 1)
             });
         }
-        for (number, place) in self.screw_places() {
+        for (number, place) in self.screw_places().into_iter().enumerate() {
             let Some(frame) = scene.part(number, place, number as f32) else {
                 continue;
             };
