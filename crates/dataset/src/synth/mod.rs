@@ -22,8 +22,8 @@ use anomalysd_imaging::{Mask, Photo};
 
 pub use self::defect::DefectKind;
 use self::families::{
-    Design, biscuit, board, bolt, cable, cap, connector, fastener, gear, lathe, leather, pill,
-    seed, weave,
+    Design, biscuit, board, bolt, brush, cable, cap, connector, fastener, gear, lathe, leather,
+    pill, rack, seed, weave,
 };
 use self::scene::{Fault, Scene, Setup};
 use crate::rng::Rng;
@@ -59,6 +59,10 @@ pub enum Family {
     Board,
     /// Cables in section.
     Cable,
+    /// Racks of tubes and vials, trays of cells.
+    Rack,
+    /// Toothbrushes, scrubbing brushes, disc brushes.
+    Brush,
 }
 
 impl Family {
@@ -78,6 +82,8 @@ impl Family {
         Self::Connector,
         Self::Board,
         Self::Cable,
+        Self::Rack,
+        Self::Brush,
     ];
 
     fn design(self, rng: &mut Rng) -> Arc<dyn Design> {
@@ -96,6 +102,8 @@ impl Family {
             Self::Connector => Arc::new(connector::Connector::draw(rng)),
             Self::Board => Arc::new(board::Board::draw(rng)),
             Self::Cable => Arc::new(cable::Cable::draw(rng)),
+            Self::Rack => Arc::new(rack::Rack::draw(rng)),
+            Self::Brush => Arc::new(brush::Brush::draw(rng)),
         }
     }
 }
@@ -254,7 +262,7 @@ mod tests {
     }
 
     /// Names and hashes of `pictures_and_masks_are_the_same_bytes_everywhere`.
-    const EXPECTED: [&str; 22] = [
+    const EXPECTED: [&str; 24] = [
         "Nut 1f2d3be886361533",
         "Washer ddfb62a05b8a730f",
         "Bottle c871fe688b265140",
@@ -269,6 +277,8 @@ mod tests {
         "Connector cfeccbdfcf80f22e",
         "Board 9bb1ebf542ae3ae6",
         "Cable c773e8b03c62d264",
+        "Rack ec03f426d1598efa",
+        "Brush 7a7be3f3a4cdeed5",
         "Scratch dfe290e283595e84",
         "Scratch mask 91003662a25cd024",
         "Stain d9ba139387ba35a6",

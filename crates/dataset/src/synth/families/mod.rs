@@ -3,6 +3,7 @@
 pub(crate) mod biscuit;
 pub(crate) mod board;
 pub(crate) mod bolt;
+pub(crate) mod brush;
 pub(crate) mod cable;
 pub(crate) mod cap;
 mod component;
@@ -15,6 +16,7 @@ pub(crate) mod lathe;
 mod layout;
 pub(crate) mod leather;
 pub(crate) mod pill;
+pub(crate) mod rack;
 pub(crate) mod seed;
 pub(crate) mod weave;
 mod wire;
