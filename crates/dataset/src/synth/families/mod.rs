@@ -1,10 +1,25 @@
 //! The product families: each module draws the parameters of a product and paints its instances.
 
+pub(crate) mod biscuit;
+pub(crate) mod board;
+pub(crate) mod bolt;
+pub(crate) mod brush;
+pub(crate) mod cable;
+pub(crate) mod cap;
+mod component;
+pub(crate) mod connector;
 pub(crate) mod fastener;
+pub(crate) mod gear;
+mod housing;
+mod kernel;
 pub(crate) mod lathe;
+mod layout;
 pub(crate) mod leather;
 pub(crate) mod pill;
+pub(crate) mod rack;
+pub(crate) mod seed;
 pub(crate) mod weave;
+mod wire;
 
 use super::scene::{Habit, Scene};
 
