@@ -1,10 +1,14 @@
 //! The product families: each module draws the parameters of a product and paints its instances.
 
+pub(crate) mod brushed;
+pub(crate) mod cast;
 pub(crate) mod fastener;
+pub(crate) mod felt;
 pub(crate) mod lathe;
 pub(crate) mod leather;
 pub(crate) mod pill;
 pub(crate) mod weave;
+pub(crate) mod wood;
 
 use super::scene::{Habit, Scene};
 
