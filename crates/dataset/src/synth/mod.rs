@@ -21,7 +21,10 @@ use std::sync::Arc;
 use anomalysd_imaging::{Mask, Photo};
 
 pub use self::defect::DefectKind;
-use self::families::{Design, brushed, cast, fastener, felt, lathe, leather, pill, weave, wood};
+use self::families::{
+    Design, brushed, cast, fastener, felt, knit, lathe, leather, lettering, mesh, pill, print,
+    tile, weave, wood,
+};
 use self::scene::{Fault, Scene, Setup};
 use crate::rng::Rng;
 
@@ -48,6 +51,16 @@ pub enum Family {
     Cast,
     /// Felt, needle fleece and pile carpet.
     Felt,
+    /// Perforated sheet, expanded metal, woven and welded wire.
+    Mesh,
+    /// Tiles with joints and slabs: glaze, stoneware, marble, terrazzo.
+    Tile,
+    /// Printed repeats on paper and cloth.
+    Print,
+    /// Jersey, purl side and rib.
+    Knit,
+    /// Printed labels and name plates.
+    Lettering,
 }
 
 impl Family {
@@ -63,6 +76,11 @@ impl Family {
         Self::Brushed,
         Self::Cast,
         Self::Felt,
+        Self::Mesh,
+        Self::Tile,
+        Self::Print,
+        Self::Knit,
+        Self::Lettering,
     ];
 
     fn design(self, rng: &mut Rng) -> Arc<dyn Design> {
@@ -77,6 +95,11 @@ impl Family {
             Self::Brushed => Arc::new(brushed::Brushed::draw(rng)),
             Self::Cast => Arc::new(cast::Cast::draw(rng)),
             Self::Felt => Arc::new(felt::Felt::draw(rng)),
+            Self::Mesh => Arc::new(mesh::Mesh::draw(rng)),
+            Self::Tile => Arc::new(tile::Tile::draw(rng)),
+            Self::Print => Arc::new(print::Print::draw(rng)),
+            Self::Knit => Arc::new(knit::Knit::draw(rng)),
+            Self::Lettering => Arc::new(lettering::Lettering::draw(rng)),
         }
     }
 }
@@ -236,7 +259,7 @@ mod tests {
     }
 
     /// Names and hashes of `pictures_and_masks_are_the_same_bytes_everywhere`.
-    const EXPECTED: [&str; 18] = [
+    const EXPECTED: [&str; 23] = [
         "Nut 1f2d3be886361533",
         "Washer ddfb62a05b8a730f",
         "Bottle c871fe688b265140",
@@ -245,8 +268,13 @@ mod tests {
         "Leather c8ad2fed0a5b89be",
         "Wood d4f83d7b1cf603e3",
         "Brushed adfa8f4dbb9ab1f4",
-        "Cast 8ba6a3d21ca4d899",
-        "Felt 3b6ad07e8703131e",
+        "Cast 0a9f5bd0155f97e3",
+        "Felt b44d7d57cf703450",
+        "Mesh 9caa74453d88498e",
+        "Tile a69395f704bf3e32",
+        "Print 7d4aca30c74ee9b7",
+        "Knit bbeebdb85048d089",
+        "Lettering bcb9340ef5ef8d9b",
         "Scratch dfe290e283595e84",
         "Scratch mask 91003662a25cd024",
         "Stain d9ba139387ba35a6",

@@ -93,7 +93,8 @@ impl Brushed {
             }
         }
         let r = length(from);
-        let line = 0.6 * value([r * self.fineness * 1.3, (name >> 8 & 255) as f32], seed);
+        let ring = value([r * self.fineness * 1.3, (name >> 8 & 255) as f32], seed);
+        let line = 0.45 * ring * smooth(0.0, 0.25, r / pitch);
         // Lines across the light shine: the bow tie on every ground spot.
         let facing = (from[0] * light[0] + from[1] * light[1]) / r.max(0.02);
         let edge = smooth(0.84, 0.7, r / pitch);
@@ -104,7 +105,7 @@ impl Brushed {
 impl Design for Brushed {
     fn name(&self) -> String {
         match self.stroke {
-            Stroke::Spots(_, jitter) if jitter == 0.0 => format!("engine-turned {}", self.name),
+            Stroke::Spots(_, 0.0) => format!("engine-turned {}", self.name),
             _ => format!("brushed {}", self.name),
         }
     }
@@ -127,11 +128,7 @@ impl Design for Brushed {
 
     fn paint(&self, scene: &mut Scene) {
         let (frame, grain) = (scene.frame, scene.grain);
-        let toward = scene.exposure.light;
-        let light = sub(
-            frame.to_local([toward[0] * frame.unit, toward[1] * frame.unit]),
-            frame.to_local([0.0; 2]),
-        );
+        let light = scene.light();
         let inverse = 1.0 / length(light).max(1e-3);
         let light = [light[0] * inverse, light[1] * inverse];
         scene.canvas.flood(&frame, |p, _| {
@@ -151,7 +148,7 @@ impl Design for Brushed {
                 }
             };
             let band = value([p[0] * 0.35, p[1] * 3.1], grain ^ 8) + value([p[0], p[1]], grain ^ 9);
-            let tone = 1.0 + self.contrast * line + self.bands * band + 0.14 * shine;
+            let tone = 1.0 + self.contrast * line + self.bands * band + 0.2 * shine;
             Surface {
                 metal: self.metal,
                 ..Surface::shiny(

@@ -179,7 +179,7 @@ impl Design for Cast {
                 if luck < self.pits {
                     // Many small pits, few large ones.
                     let rare = luck / self.pits;
-                    let radius = mix(0.07, 0.28, rare * rare * rare);
+                    let radius = mix(0.07, 0.22, rare * rare * rare);
                     let ragged = radius * (1.0 + 0.5 * bump);
                     let pit = smooth(ragged, 0.6 * ragged, cell.near);
                     albedo = scale3(albedo, 1.0 - 0.5 * pit);

@@ -61,9 +61,9 @@ impl Felt {
             kind,
             colour,
             other: if lighter {
-                mix3(colour, [0.95; 3], rng.range(0.3, 0.8))
+                mix3(colour, [0.9; 3], rng.range(0.2, 0.55))
             } else {
-                mix3(colour, saturated(rng), rng.range(0.3, 0.7))
+                mix3(colour, saturated(rng), rng.range(0.3, 0.6))
             },
             share: if rng.chance(0.5) {
                 rng.range(0.1, 0.5)
@@ -87,7 +87,7 @@ impl Felt {
             p[1] + bend * value([p[0] * 8.0 + 3.3, p[1] * 8.0], seed ^ 12),
         ];
         let f = self.fineness;
-        let (mut top, mut tint) = (0.0f32, 0.0);
+        let (mut top, mut place) = (0.0f32, [0.0; 2]);
         for (layer, along) in DIRECTIONS.iter().enumerate() {
             let u = (q[0] * along[0] + q[1] * along[1]) * f / self.run;
             let v = (q[1] * along[0] - q[0] * along[1]) * f;
@@ -96,10 +96,11 @@ impl Felt {
             let ridge = 1.0 - (noise * 3.2).abs();
             if ridge > top {
                 top = ridge;
-                tint = if layer == 3 { 1.0 } else { 0.0 };
+                place = [0.4 * u + 9.0 * layer as f32, 0.5 * v];
             }
         }
-        [top, tint * smooth(0.2, 0.6, top)]
+        let dyed = smooth(0.1, 0.3, value(place, seed ^ 13) + self.share - 0.5);
+        [top, dyed * smooth(0.2, 0.6, top)]
     }
 }
 
@@ -136,7 +137,7 @@ impl Design for Felt {
             let cloud = fbm([p[0] * 2.7, p[1] * 2.7], 2, grain ^ 3);
             let mut tone = 1.0 - self.contrast + 1.6 * self.contrast * top + self.mottle * cloud;
             let mut height = 0.009 * self.relief * (top + 0.6 * cloud);
-            let mut share = other * (self.share * 2.5).min(1.0);
+            let mut share = other;
             match self.kind {
                 Kind::Felt => {}
                 Kind::Fleece(row) => {
@@ -154,9 +155,9 @@ impl Design for Felt {
                     // Between the tufts one looks into the dark.
                     tone = (0.7 + 0.3 * tone) * (0.35 + 0.65 * round) * (1.0 + lean);
                     height += pitch * self.relief * if cut { 0.3 } else { 0.55 } * round;
-                    if (cell.id >> 20) as f32 * (1.0 / 4096.0) < self.share {
-                        share = 1.0;
-                    }
+                    // Tufts are dyed whole.
+                    let dyed = (cell.id >> 20) as f32 * (1.0 / 4096.0) < self.share;
+                    share = if dyed { 1.0 } else { 0.0 };
                 }
             }
             Surface {

@@ -4,9 +4,16 @@ pub(crate) mod brushed;
 pub(crate) mod cast;
 pub(crate) mod fastener;
 pub(crate) mod felt;
+pub(crate) mod knit;
 pub(crate) mod lathe;
+mod layout;
 pub(crate) mod leather;
+pub(crate) mod lettering;
+pub(crate) mod mesh;
+mod motif;
 pub(crate) mod pill;
+pub(crate) mod print;
+pub(crate) mod tile;
 pub(crate) mod weave;
 pub(crate) mod wood;
 

@@ -90,8 +90,9 @@ impl Wood {
             let dy = (y - near as f32 - 0.2 - 0.6 * at(12)) / (radius * 1.25);
             let square = dx * dx + dy * dy;
             deep = deep.max(1.0 - square.sqrt());
-            // Drawn out along the board, as the fibres part slowly.
-            push += 3.2 * radius / (1.0 + 0.5 * dx * dx + 0.1 * dy * dy);
+            // Drawn out along the board, as the fibres part slowly, but not beyond the next cell.
+            let near = smooth(1.2, 0.5, dy.abs() * radius * 1.25);
+            push += 3.2 * radius * near / (1.0 + 0.5 * dx * dx + 0.1 * dy * dy);
         }
         [deep.max(0.0), push]
     }
