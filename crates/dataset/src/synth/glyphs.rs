@@ -66,6 +66,17 @@ impl Text {
         }
     }
 
+    /// Another random word in the same hand.
+    pub(crate) fn like(&self, letters: usize, rng: &mut Rng) -> Self {
+        let glyphs = Self::draw(letters, rng).glyphs;
+        Self { glyphs, ..*self }
+    }
+
+    /// Width of the word, of the letter's height.
+    pub(crate) fn width(&self) -> f32 {
+        self.len() as f32 * self.advance
+    }
+
     /// Number of letters.
     pub(crate) fn len(&self) -> usize {
         self.glyphs.len()

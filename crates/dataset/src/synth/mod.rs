@@ -22,8 +22,8 @@ use anomalysd_imaging::{Mask, Photo};
 
 pub use self::defect::DefectKind;
 use self::families::{
-    Design, biscuit, board, bolt, brush, cable, cap, connector, fastener, gear, lathe, leather,
-    pill, rack, seed, weave,
+    Design, biscuit, board, bolt, brush, brushed, cable, cap, cast, connector, fastener, felt,
+    gear, knit, lathe, leather, lettering, mesh, pill, print, rack, seed, tile, weave, wood,
 };
 use self::scene::{Fault, Scene, Setup};
 use crate::rng::Rng;
@@ -63,6 +63,24 @@ pub enum Family {
     Rack,
     /// Toothbrushes, scrubbing brushes, disc brushes.
     Brush,
+    /// Boards and planks.
+    Wood,
+    /// Ground and brushed sheet metal.
+    Brushed,
+    /// Castings, blasted and hammered metal, concrete, plaster.
+    Cast,
+    /// Felt, needle fleece and pile carpet.
+    Felt,
+    /// Perforated sheet, expanded metal, woven and welded wire.
+    Mesh,
+    /// Tiles with joints and slabs: glaze, stoneware, marble, terrazzo.
+    Tile,
+    /// Printed repeats on paper and cloth.
+    Print,
+    /// Jersey, purl side and rib.
+    Knit,
+    /// Printed labels and name plates.
+    Lettering,
 }
 
 impl Family {
@@ -84,6 +102,15 @@ impl Family {
         Self::Cable,
         Self::Rack,
         Self::Brush,
+        Self::Wood,
+        Self::Brushed,
+        Self::Cast,
+        Self::Felt,
+        Self::Mesh,
+        Self::Tile,
+        Self::Print,
+        Self::Knit,
+        Self::Lettering,
     ];
 
     fn design(self, rng: &mut Rng) -> Arc<dyn Design> {
@@ -104,6 +131,15 @@ impl Family {
             Self::Cable => Arc::new(cable::Cable::draw(rng)),
             Self::Rack => Arc::new(rack::Rack::draw(rng)),
             Self::Brush => Arc::new(brush::Brush::draw(rng)),
+            Self::Wood => Arc::new(wood::Wood::draw(rng)),
+            Self::Brushed => Arc::new(brushed::Brushed::draw(rng)),
+            Self::Cast => Arc::new(cast::Cast::draw(rng)),
+            Self::Felt => Arc::new(felt::Felt::draw(rng)),
+            Self::Mesh => Arc::new(mesh::Mesh::draw(rng)),
+            Self::Tile => Arc::new(tile::Tile::draw(rng)),
+            Self::Print => Arc::new(print::Print::draw(rng)),
+            Self::Knit => Arc::new(knit::Knit::draw(rng)),
+            Self::Lettering => Arc::new(lettering::Lettering::draw(rng)),
         }
     }
 }
@@ -233,7 +269,8 @@ mod tests {
     #[test]
     fn a_defect_changes_exactly_the_pixels_of_its_mask() {
         let mut seen = [0; 4];
-        for seed in 0..40 {
+        // Enough that products with parts, which are few, are among them.
+        for seed in 0..80 {
             let product = Product::random(seed);
             for &kind in DefectKind::ALL {
                 let Some((photo, mask)) = product.defective(seed, 96, kind) else {
@@ -262,7 +299,7 @@ mod tests {
     }
 
     /// Names and hashes of `pictures_and_masks_are_the_same_bytes_everywhere`.
-    const EXPECTED: [&str; 24] = [
+    const EXPECTED: [&str; 33] = [
         "Nut 1f2d3be886361533",
         "Washer ddfb62a05b8a730f",
         "Bottle c871fe688b265140",
@@ -279,6 +316,15 @@ mod tests {
         "Cable c773e8b03c62d264",
         "Rack ec03f426d1598efa",
         "Brush 7a7be3f3a4cdeed5",
+        "Wood b754cf35667f2f59",
+        "Brushed cbe8cb3993f50a0c",
+        "Cast cd7f2b0e26082857",
+        "Felt 9c81755dde6831d7",
+        "Mesh faabd7baafffdf88",
+        "Tile e9566065a6616f19",
+        "Print e695dcfa21dae235",
+        "Knit a7b01253aceb44f4",
+        "Lettering fe3e12bc1d27b3f2",
         "Scratch dfe290e283595e84",
         "Scratch mask 91003662a25cd024",
         "Stain d9ba139387ba35a6",

@@ -304,6 +304,15 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
+    /// Where the light comes from in the product's own coordinates: the horizontal part of the unit
+    /// vector towards it.
+    pub(crate) fn light(&self) -> P {
+        let (light, unit) = (self.exposure.light, self.frame.unit);
+        let [from, to] =
+            [[0.0; 2], [light[0] * unit, light[1] * unit]].map(|p| self.frame.to_local(p));
+        [to[0] - from[0], to[1] - from[1]]
+    }
+
     /// The frame of the movable part number `part` at `place`, or none where the part is missing.
     pub(crate) fn part(&self, part: usize, place: P, angle: f32) -> Option<Frame> {
         match self.fault {
