@@ -8,6 +8,7 @@ mod serve;
 
 use std::path::PathBuf;
 
+use anomalysd_dataset::synth::{DefectKind, Family};
 use anomalysd_detect::ignore::MinArea;
 use anomalysd_train::pretrain::Options as Pretraining;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -468,15 +469,35 @@ pub struct PretrainArgs {
     pub device: DeviceChoice,
 }
 
+fn family(name: &str) -> Result<Family, String> {
+    let names = || Family::ALL.iter().map(|family| family.name());
+    Family::named(name)
+        .ok_or_else(|| format!("expected {}", names().collect::<Vec<_>>().join(", ")))
+}
+
+fn defect(name: &str) -> Result<DefectKind, String> {
+    let mut kinds = DefectKind::ALL.iter().copied();
+    kinds.find(|kind| kind.name() == name).ok_or_else(|| {
+        let names = DefectKind::ALL.iter().map(|kind| kind.name());
+        format!("expected {}", names.collect::<Vec<_>>().join(", "))
+    })
+}
+
 /// `synth`.
 #[derive(Debug, Args)]
 pub struct SynthArgs {
     /// The data set's new folder
     #[arg(long)]
     pub out: PathBuf,
-    /// Products, one class each
-    #[arg(long, default_value_t = 6)]
-    pub products: u64,
+    /// Products, one class each; the families take turns [default: one of each family]
+    #[arg(long)]
+    pub products: Option<u64>,
+    /// Families that are drawn [default: all]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = family)]
+    pub families: Vec<Family>,
+    /// Kinds of defect that are drawn [default: all]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = defect)]
+    pub defects: Vec<DefectKind>,
     /// Good photos to fit on, per product
     #[arg(long, default_value_t = 8)]
     pub train: u64,

@@ -30,13 +30,19 @@ pub fn run(args: &SynthArgs, quiet: bool) -> Outcome {
             "exists already; choose another name or remove it",
         ));
     }
+    let families = if args.families.is_empty() {
+        Family::ALL
+    } else {
+        &args.families
+    };
+    let products = args.products.unwrap_or(families.len() as u64);
     let reporter = Reporter::new("synth", quiet);
-    for number in 0..args.products {
-        let family = Family::ALL[number as usize % Family::ALL.len()];
+    for number in 0..products {
+        let family = families[number as usize % families.len()];
         let product = Product::draw(family, args.seed.wrapping_add(number));
         let class = format!("{number:03}_{}", product.name().replace(' ', "_"));
         write_class(args, &product, &args.out.join(class))?;
-        reporter.set((number + 1) as f64 / args.products.max(1) as f64);
+        reporter.set((number + 1) as f64 / products.max(1) as f64);
     }
     output::print(&args.out.display().to_string())
 }
@@ -60,7 +66,12 @@ fn write_class(args: &SynthArgs, product: &Product, folder: &Path) -> Outcome {
             output::write(&folder.join(format!("{index:03}.png")), &encode_png(&photo))?;
         }
     }
-    for &kind in DefectKind::ALL {
+    let kinds = if args.defects.is_empty() {
+        DefectKind::ALL
+    } else {
+        &args.defects
+    };
+    for &kind in kinds {
         let mut found = 0;
         for seed in 0..args.defective * TRIES {
             check()?;

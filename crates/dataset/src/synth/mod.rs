@@ -113,6 +113,16 @@ impl Family {
         Self::Lettering,
     ];
 
+    /// Its name on the command line.
+    pub fn name(self) -> String {
+        format!("{self:?}").to_lowercase()
+    }
+
+    /// The family of this name, as [`Self::name`] says it.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|own| own.name() == name)
+    }
+
     fn design(self, rng: &mut Rng) -> Arc<dyn Design> {
         match self {
             Self::Nut => Arc::new(fastener::Nut::draw(rng)),
