@@ -2,7 +2,7 @@
 //!
 //! Families stamp shapes onto it; defects change it; `shade` photographs it.
 
-use super::math::{P, cos, mix, mix3, sin};
+use super::math::{P, cos, floor, mix, mix3, sin};
 
 /// What one pixel shows.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -157,6 +157,21 @@ impl Canvas {
         }
     }
 
+    /// The surface at a pixel position, mixed from the four around it; borders are repeated.
+    pub(crate) fn sample(&self, p: P) -> Surface {
+        let last = self.size as i32 - 1;
+        let (x, y) = (p[0] - 0.5, p[1] - 0.5);
+        let (ix, iy) = (floor(x), floor(y));
+        let at = |dx: i32, dy: i32| {
+            let (column, row) = ((ix + dx).clamp(0, last), (iy + dy).clamp(0, last));
+            self.pixels[row as usize * self.size + column as usize]
+        };
+        let (fx, fy) = (x - ix as f32, y - iy as f32);
+        at(0, 0)
+            .under(at(1, 0), fx)
+            .under(at(0, 1).under(at(1, 1), fx), fy)
+    }
+
     /// Replaces every surface by what `paint` returns for its point in `frame`.
     pub(crate) fn flood(&mut self, frame: &Frame, paint: impl Fn(P, &Surface) -> Surface) {
         for (index, below) in self.pixels.iter_mut().enumerate() {
@@ -176,6 +191,17 @@ mod tests {
         let p = frame.to_local(frame.to_pixel([0.3, 0.9]));
         assert!((p[0] - 0.3).abs() < 1e-5 && (p[1] - 0.9).abs() < 1e-5);
         assert_eq!(frame.unit, 2.5);
+    }
+
+    #[test]
+    fn a_sample_lies_between_its_neighbours() {
+        let mut canvas = Canvas::new(4, Surface::matt([0.0; 3], 0.0));
+        canvas.pixels[6].height = 1.0;
+        let height = |p| canvas.sample(p).height;
+        assert_eq!(height([2.5, 1.5]), 1.0);
+        assert_eq!(height([2.0, 1.5]), 0.5);
+        assert_eq!(height([2.75, 2.0]), 0.375);
+        assert_eq!(height([-9.0, 99.0]), 0.0);
     }
 
     #[test]
