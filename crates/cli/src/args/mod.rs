@@ -487,8 +487,11 @@ fn defect(name: &str) -> Result<DefectKind, String> {
 #[derive(Debug, Args)]
 pub struct SynthArgs {
     /// The data set's new folder
-    #[arg(long)]
-    pub out: PathBuf,
+    #[arg(long, required_unless_present = "sheet")]
+    pub out: Option<PathBuf>,
+    /// A picture of what is drawn: two photos of a product of each family, then each kind of defect with its mask
+    #[arg(long, value_name = "FILE")]
+    pub sheet: Option<PathBuf>,
     /// Products, one class each; the families take turns [default: one of each family]
     #[arg(long)]
     pub products: Option<u64>,

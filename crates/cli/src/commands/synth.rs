@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use anomalysd_dataset::synth::{DefectKind, Family, Product};
-use anomalysd_imaging::{encode_png, encode_png_mask};
+use anomalysd_imaging::{Photo, encode_png, encode_png_mask};
+use anomalysd_train::sheet::sheet;
 use serde_json::json;
 
 use crate::args::SynthArgs;
@@ -13,6 +14,9 @@ use crate::progress::{Reporter, cancelled};
 
 /// Photos of one purpose are drawn with seeds from here on, so that no two purposes share one.
 const PURPOSE: u64 = 1_000_000;
+/// Side of a picture on the contact sheet, and products in a row of it.
+const SHEET_SIDE: usize = 112;
+const SHEET_COLUMNS: usize = 5;
 /// Draws of a kind of defect that may fail before the product is taken to have none.
 const TRIES: u64 = 20;
 
@@ -24,27 +28,63 @@ pub fn run(args: &SynthArgs, quiet: bool) -> Outcome {
             args.size
         )));
     }
-    if args.out.exists() {
-        return Err(CliError::at(
-            &args.out,
-            "exists already; choose another name or remove it",
-        ));
-    }
     let families = if args.families.is_empty() {
         Family::ALL
     } else {
         &args.families
     };
+    if let Some(path) = &args.sheet {
+        output::write(path, &encode_png(&contact_sheet(families, args.seed)))?;
+        output::print(&path.display().to_string())?;
+    }
+    let Some(out) = &args.out else {
+        return Ok(());
+    };
+    if out.exists() {
+        return Err(CliError::at(
+            out,
+            "exists already; choose another name or remove it",
+        ));
+    }
     let products = args.products.unwrap_or(families.len() as u64);
     let reporter = Reporter::new("synth", quiet);
     for number in 0..products {
         let family = families[number as usize % families.len()];
         let product = Product::draw(family, args.seed.wrapping_add(number));
         let class = format!("{number:03}_{}", product.name().replace(' ', "_"));
-        write_class(args, &product, &args.out.join(class))?;
+        write_class(args, &product, &out.join(class))?;
         reporter.set((number + 1) as f64 / products.max(1) as f64);
     }
-    output::print(&args.out.display().to_string())
+    output::print(&out.display().to_string())
+}
+
+/// Two photos of a product of each family, five products a row; then each kind of defect on the first
+/// product that has it, with its mask.
+fn contact_sheet(families: &[Family], seed: u64) -> Photo {
+    let products: Vec<Product> = families
+        .iter()
+        .map(|family| Product::draw(*family, seed))
+        .collect();
+    let photos = |product: &Product| [0, 1].map(|n| product.instance(n, SHEET_SIDE));
+    let mut rows: Vec<Vec<Photo>> = products
+        .chunks(SHEET_COLUMNS)
+        .map(|row| row.iter().flat_map(photos).collect())
+        .collect();
+    let found = DefectKind::ALL.iter().enumerate().filter_map(|(n, &kind)| {
+        // Each kind begins with another family, so that not all are shown on the same one.
+        let mut order = products.iter().cycle().skip(n).take(products.len());
+        order.find_map(|product| product.defective(PURPOSE, SHEET_SIDE, kind))
+    });
+    let defects: Vec<[Photo; 2]> = found
+        .map(|(photo, mask)| {
+            let shown = Photo::from_fn(mask.width, mask.height, |x, y| {
+                [f32::from(u8::from(mask.at(x, y))); 3]
+            });
+            [photo, shown]
+        })
+        .collect();
+    rows.extend(defects.chunks(SHEET_COLUMNS).map(<[_]>::concat));
+    sheet(&rows)
 }
 
 fn write_class(args: &SynthArgs, product: &Product, folder: &Path) -> Outcome {
