@@ -178,7 +178,12 @@ impl Product {
 
     /// The product number `seed` of a family that the seed draws, too.
     pub fn random(seed: u64) -> Self {
-        let family = Rng::new(seed, 0).pick(Family::ALL);
+        Self::random_of(Family::ALL, seed)
+    }
+
+    /// The same, of one of these families; there has to be one.
+    pub fn random_of(families: &[Family], seed: u64) -> Self {
+        let family = Rng::new(seed, 0).pick(families);
         Self::draw(family, seed)
     }
 

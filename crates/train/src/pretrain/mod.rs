@@ -14,6 +14,7 @@ mod vae_init;
 
 use std::path::PathBuf;
 
+use anomalysd_dataset::synth::Family;
 use anomalysd_diffusion::checkpoint::native::save_single_file;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,8 @@ pub struct Options {
     pub out: PathBuf,
     /// Folder of free photographs; drawn pictures alone without one.
     pub photos: Option<PathBuf>,
+    /// Families of `synth` that are drawn, by name; all where none is named.
+    pub families: Vec<String>,
     /// Photos to measure on, never to train on.
     pub probe: Option<PathBuf>,
     /// Seed of weights, pictures, crops and noise.
@@ -69,6 +72,7 @@ impl Default for Options {
         Self {
             out: PathBuf::from("pretrain"),
             photos: None,
+            families: Vec::new(),
             probe: None,
             seed: 0,
             resume: false,
@@ -103,8 +107,22 @@ impl Options {
         if !(1..=1024).contains(&self.workers) {
             return Err(option("workers", self.workers, "1 to 1024"));
         }
+        self.families()?;
         self.vae.validate()?;
         self.unet.validate()
+    }
+
+    /// The families that are drawn.
+    fn families(&self) -> Result<Vec<Family>> {
+        if self.families.is_empty() {
+            return Ok(Family::ALL.to_vec());
+        }
+        let named = |name: &String| {
+            let known = Family::ALL.iter().map(|family| family.name());
+            Family::named(name)
+                .ok_or_else(|| option("families", name, known.collect::<Vec<_>>().join(", ")))
+        };
+        self.families.iter().map(named).collect()
     }
 }
 
@@ -132,7 +150,7 @@ pub fn run(
 ) -> Result<()> {
     options.validate()?;
     std::fs::create_dir_all(&options.out).map_err(io("create", &options.out))?;
-    let pictures = Pictures::open(options.photos.as_deref(), options.seed)?;
+    let pictures = Pictures::open(options.photos.as_deref(), options.families()?, options.seed)?;
     let given = Given::open(options, device)?;
     if options.vae.steps > 0 {
         vae::train(options, given.model(), &pictures, device, progress)?;

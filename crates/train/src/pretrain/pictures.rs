@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anomalysd_dataset::synth::Product;
+use anomalysd_dataset::synth::{Family, Product};
 use anomalysd_imaging::Photo;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::RngCore;
@@ -15,6 +15,7 @@ use crate::photos::{below, crop, random_crop, read_folder, sample_rng, turn, uni
 #[derive(Clone)]
 pub struct Pictures {
     photos: Arc<Vec<Photo>>,
+    families: Arc<[Family]>,
     seed: u64,
 }
 
@@ -23,10 +24,11 @@ impl Pictures {
     ///
     /// # Errors
     /// A folder without photographs.
-    pub fn open(photos: Option<&Path>, seed: u64) -> Result<Self> {
+    pub fn open(photos: Option<&Path>, families: Vec<Family>, seed: u64) -> Result<Self> {
         let photos = photos.map(read_folder).transpose()?.unwrap_or_default();
         Ok(Self {
             photos: Arc::new(photos),
+            families: families.into(),
             seed,
         })
     }
@@ -38,9 +40,16 @@ impl Pictures {
         if !self.photos.is_empty() && unit(&mut rng) < photo_share {
             return random_crop(&self.photos, size, &mut rng);
         }
-        let picture = Product::random(rng.next_u64()).instance(rng.next_u64(), 2 * size);
+        let picture = self
+            .product(rng.next_u64())
+            .instance(rng.next_u64(), 2 * size);
         let (x, y) = (below(&mut rng, size + 1), below(&mut rng, size + 1));
         turn(crop(&picture, x, y, size, size), below(&mut rng, 8))
+    }
+
+    /// The product of a seed.
+    pub fn product(&self, seed: u64) -> Product {
+        Product::random_of(&self.families, seed)
     }
 
     /// A crop of a photograph in `share` of the calls.
@@ -53,7 +62,7 @@ impl Pictures {
         (0..count as u64)
             .map(|index| {
                 let mut rng = sample_rng(self.seed, "pretrain held out", index);
-                Product::random(rng.next_u64()).instance(rng.next_u64(), size)
+                self.product(rng.next_u64()).instance(rng.next_u64(), size)
             })
             .collect()
     }

@@ -220,9 +220,9 @@ fn prompts(product: &Product) -> [String; 2] {
 }
 
 /// The tokenizer: learnt from the prompts that training uses, so it is the same for every run.
-fn tokenizer() -> Result<Tokenizer> {
+fn tokenizer(pictures: &Pictures) -> Result<Tokenizer> {
     let texts: Vec<String> = (0..400)
-        .flat_map(|seed| prompts(&Product::random(seed)))
+        .flat_map(|seed| prompts(&pictures.product(seed)))
         .collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     Ok(train_vocabulary(&texts, MERGES, TOKENS)?)
@@ -263,7 +263,7 @@ impl Source {
         let (target, references, text, has_reference) = match photo {
             Some(photo) => (photo.clone(), vec![photo; count], String::new(), false),
             None => {
-                let product = Product::random(rng.next_u64());
+                let product = self.pictures.product(rng.next_u64());
                 let mut drawn = instances(&product, 1 + count, options.size, &mut rng);
                 let target = drawn.swap_remove(count);
                 (target, drawn, text(&product, &mut rng), true)
@@ -556,7 +556,7 @@ pub fn train(
             model.networks.text.config().clone(),
         ),
         None => {
-            let tokenizer = tokenizer()?;
+            let tokenizer = tokenizer(pictures)?;
             let text = settings.text_config(&tokenizer);
             let unet = settings.unet_config(vae.latent_channels());
             (tokenizer, unet, text)
@@ -611,7 +611,7 @@ pub fn train(
         plain: device,
         autodiff: &autodiff,
     };
-    let held_out = held_out(options.seed);
+    let held_out = held_out(pictures, options.seed);
     let probe = match &options.probe {
         Some(folder) => read_probe(folder, 256)?,
         None => Vec::new(),
@@ -671,11 +671,11 @@ fn feature_network(device: &Device) -> Result<EfficientNetLite0> {
 }
 
 /// Pairs of instances that training never sees: photo and reference.
-fn held_out(seed: u64) -> Vec<(Photo, Photo)> {
+fn held_out(pictures: &Pictures, seed: u64) -> Vec<(Photo, Photo)> {
     (0..8)
         .map(|index| {
             let mut rng = sample_rng(seed, "pretrain unet held out", index);
-            let product = Product::random(rng.next_u64());
+            let product = pictures.product(rng.next_u64());
             let mut draw = || product.instance(rng.next_u64(), 256);
             (draw(), draw())
         })
