@@ -30,7 +30,8 @@ pub(super) fn check(
     let rank = down_shape.first().copied().unwrap_or(0);
     let outputs = shape.first().copied().unwrap_or(0);
     let inputs: usize = shape.iter().skip(1).product();
-    let fits_down = rank > 0 && down_shape.iter().skip(1).product::<usize>() == inputs;
+    let fits_down =
+        rank > 0 && inputs > 0 && down_shape.iter().skip(1).product::<usize>() == inputs;
     // A 1×1 convolution `[outputs, r, 1, 1]`, or a matrix.
     let is_matrix = up_shape.len() >= 2 && up_shape[2..].iter().all(|side| *side == 1);
     let fits_up = is_matrix && up_shape[..2] == [outputs, rank];
@@ -110,6 +111,44 @@ fn add_product(weight: &mut [f32], up: &HostTensor, down: &HostTensor, factor: f
             for (value, down) in row.iter_mut().zip(down) {
                 *value += strength * down;
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use safetensors::tensor::TensorView;
+
+    use super::*;
+
+    fn pair(down: &[usize], up: &[usize]) -> SafetensorsSource {
+        let bytes = |shape: &[usize]| vec![0; 4 * shape.iter().product::<usize>()];
+        let (of_down, of_up) = (bytes(down), bytes(up));
+        let view =
+            |shape: &[usize], bytes| TensorView::new(Dtype::F32, shape.to_vec(), bytes).unwrap();
+        let views = [("down", view(down, &of_down)), ("up", view(up, &of_up))];
+        SafetensorsSource::new("pair", safetensors::serialize(views, None).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn pairs_that_fit_no_weight_are_refused_and_none_divides_by_zero() {
+        let rank = |down: &[usize], up: &[usize], weight: &[usize]| {
+            check(&pair(down, up), ("down", "up"), "w", weight)
+        };
+        assert_eq!(rank(&[2, 3], &[5, 2], &[5, 3]), Ok(2));
+        assert_eq!(rank(&[2, 3, 3, 3], &[5, 2, 1, 1], &[5, 3, 3, 3]), Ok(2));
+        for (down, up, weight) in [
+            (&[0, 3][..], &[5, 0][..], &[5, 3][..]),
+            (&[2, 0], &[5, 2], &[5, 0]),
+            (&[2, 3], &[5, 3], &[5, 3]),
+            (&[2, 3], &[5, 2, 3, 3], &[5, 3]),
+            (&[2, 3], &[2], &[5, 3]),
+            (&[2], &[5, 2], &[5]),
+        ] {
+            assert!(
+                rank(down, up, weight).is_err(),
+                "{down:?} {up:?} {weight:?}"
+            );
         }
     }
 }

@@ -241,7 +241,7 @@ impl TensorSource for Renamed {
         let place = self.place(name)?;
         let HostTensor { shape, mut values } = self.source.read(&place.name)?;
         if let Some(rows) = place.rows_of(&shape) {
-            let row = values.len() / shape[0];
+            let row = values.len() / shape[0].max(1);
             values = values[rows.start * row..rows.end * row].to_vec();
         }
         Ok(HostTensor {
@@ -257,7 +257,7 @@ impl TensorSource for Renamed {
         };
         let shape = self.source.shape(&place.name).unwrap_or_default();
         if let Some(rows) = place.rows_of(&shape) {
-            let row = bytes.len() / shape[0];
+            let row = bytes.len() / shape[0].max(1);
             bytes = bytes[rows.start * row..rows.end * row].to_vec();
         }
         Ok(Some(bytes))
