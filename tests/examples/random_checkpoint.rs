@@ -2,7 +2,8 @@
 //! 860 million in the U-Net, 84 in the autoencoder, 123 in the text encoder, 2.1 GB on disk.
 //!
 //! For whoever wants to know what a checkpoint of the real size costs in memory and time on a
-//! machine, before downloading one: `cargo run --release --example random_checkpoint -- FOLDER`.
+//! machine, before downloading one: `cargo build --release --workspace --examples`, then
+//! `target/release/examples/random_checkpoint FOLDER`.
 
 use std::error::Error;
 use std::fs;
