@@ -16,6 +16,7 @@ mod canonical;
 mod files;
 mod fingerprint;
 mod folder;
+mod gathered;
 mod inspect;
 mod ldm;
 mod manifest;

@@ -1,17 +1,16 @@
 //! An autoencoder alone, to stand in place of a model's own: a tuned decoder, TAESD.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use safetensors::Dtype;
 use serde_json::{Value, json};
 
 use super::canonical::Canonical;
 use super::files::{self, Files, missing};
 use super::folder::{config, weights};
+use super::gathered::{Gathered, Stored};
 use super::ldm;
 use super::parts::{ModelParts, VAE};
-use crate::weights::{HostTensor, SafetensorsSource, TensorSource};
+use crate::weights::{SafetensorsSource, TensorSource};
 use crate::{DiffusionError, Result};
 
 /// The two files of TAESD, as its author publishes them.
@@ -81,7 +80,7 @@ pub fn open_vae_file(what: &str, source: SafetensorsSource) -> Result<VaeParts> 
 /// TAESD under the names of its author: places in a `torch.nn.Sequential` each, the decoder's first
 /// being a clamp, which diffusers does not count.
 fn taesd(files: &dyn Files) -> Result<VaeParts> {
-    let mut tensors = Joined::default();
+    let mut tensors = Gathered::default();
     for (part, file) in TAESD {
         let source = Rc::new(files::safetensors(files, file)?);
         for stored in source.names() {
@@ -98,7 +97,7 @@ fn taesd(files: &dyn Files) -> Result<VaeParts> {
                 what: files.describe(file),
                 reason: format!("holds `{stored}`, which TAESD does not have"),
             })?;
-            tensors.places.insert(renamed, (Rc::clone(&source), stored));
+            tensors.add(renamed, &source, Stored::whole(&stored));
         }
     }
     let width = |name: &str, dimension: usize| {
@@ -119,43 +118,4 @@ fn taesd(files: &dyn Files) -> Result<VaeParts> {
         config,
         tensors: Box::new(tensors),
     })
-}
-
-/// Tensors of several files under names of their own.
-#[derive(Default)]
-struct Joined {
-    places: BTreeMap<String, (Rc<SafetensorsSource>, String)>,
-}
-
-impl TensorSource for Joined {
-    fn names(&self) -> Vec<String> {
-        self.places.keys().cloned().collect()
-    }
-
-    fn shape(&self, name: &str) -> Option<Vec<usize>> {
-        let (source, stored) = self.places.get(name)?;
-        source.shape(stored)
-    }
-
-    fn read(&self, name: &str) -> Result<HostTensor> {
-        match self.places.get(name) {
-            Some((source, stored)) => source.read(stored),
-            None => Err(DiffusionError::MissingTensor {
-                name: name.to_owned(),
-                expected: Vec::new(),
-            }),
-        }
-    }
-
-    fn read_half(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        match self.places.get(name) {
-            Some((source, stored)) => source.read_half(stored),
-            None => Ok(None),
-        }
-    }
-
-    fn stored_as(&self, name: &str) -> Option<Dtype> {
-        let (source, stored) = self.places.get(name)?;
-        source.stored_as(stored)
-    }
 }

@@ -1,17 +1,18 @@
 //! A model as diffusers saves it: one folder per component.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
-use safetensors::Dtype;
 use serde_json::{Value, json};
 
 use super::canonical::Canonical;
 use super::files::{self, Files, check_relative, missing};
+use super::gathered::{Gathered, Stored};
 use super::parts::{ModelParts, SCHEDULER, TEXT_ENCODER, UNET, VAE};
 use super::pickle;
 use crate::clip::{ClipTextConfig, TokenizerFiles};
 use crate::model::ModelConfig;
-use crate::weights::{HostTensor, SafetensorsSource, TensorSource};
+use crate::weights::{SafetensorsSource, TensorSource};
 use crate::{DiffusionError, Result};
 
 /// Our own options beside diffusers' files; a folder from elsewhere has none.
@@ -151,7 +152,7 @@ pub(super) fn weights(files: &dyn Files, folder: &str) -> Result<Box<dyn TensorS
             }
             let index = files::join(folder, &format!("{base}.safetensors.index{variant}.json"));
             if let Some(value) = files::json(files, &index)? {
-                return Ok(Box::new(Sharded::open(files, folder, &index, &value)?));
+                return Ok(Box::new(sharded(files, folder, &index, &value)?));
             }
         }
     }
@@ -169,76 +170,32 @@ pub(super) fn weights(files: &dyn Files, folder: &str) -> Result<Box<dyn TensorS
 }
 
 /// Weights over several files, as `…safetensors.index.json` lists them.
-struct Sharded {
-    shards: Vec<SafetensorsSource>,
-    /// Tensor → its file.
-    place: BTreeMap<String, usize>,
-}
-
-impl Sharded {
-    fn open(files: &dyn Files, folder: &str, index: &str, value: &Value) -> Result<Self> {
-        let broken = |reason: String| DiffusionError::Container {
-            what: files.describe(index),
-            reason,
-        };
-        let map = value.get("weight_map").and_then(Value::as_object);
-        let map = map.ok_or_else(|| broken("has no `weight_map`".into()))?;
-        let mut opened = BTreeMap::new();
-        let mut sharded = Self {
-            shards: Vec::new(),
-            place: BTreeMap::new(),
-        };
-        for (name, file) in map {
-            let file = file
-                .as_str()
-                .ok_or_else(|| broken(format!("tensor `{name}` has no file")))?;
-            check_relative(&files.describe(index), file)?;
-            let shard = match opened.get(file) {
-                Some(shard) => *shard,
-                None => {
-                    sharded
-                        .shards
-                        .push(files::safetensors(files, &files::join(folder, file))?);
-                    opened.insert(file, sharded.shards.len() - 1);
-                    sharded.shards.len() - 1
-                }
-            };
-            if sharded.shards[shard].shape(name).is_none() {
-                return Err(broken(format!("tensor `{name}` is not in {file}")));
+fn sharded(files: &dyn Files, folder: &str, index: &str, value: &Value) -> Result<Gathered> {
+    let broken = |reason: String| DiffusionError::Container {
+        what: files.describe(index),
+        reason,
+    };
+    let map = value.get("weight_map").and_then(Value::as_object);
+    let map = map.ok_or_else(|| broken("has no `weight_map`".into()))?;
+    let mut opened: BTreeMap<&str, Rc<SafetensorsSource>> = BTreeMap::new();
+    let mut gathered = Gathered::default();
+    for (name, file) in map {
+        let file = file
+            .as_str()
+            .ok_or_else(|| broken(format!("tensor `{name}` has no file")))?;
+        check_relative(&files.describe(index), file)?;
+        let shard = match opened.get(file) {
+            Some(shard) => Rc::clone(shard),
+            None => {
+                let shard = Rc::new(files::safetensors(files, &files::join(folder, file))?);
+                opened.insert(file, Rc::clone(&shard));
+                shard
             }
-            sharded.place.insert(name.clone(), shard);
+        };
+        if shard.shape(name).is_none() {
+            return Err(broken(format!("tensor `{name}` is not in {file}")));
         }
-        Ok(sharded)
+        gathered.add(name.clone(), &shard, Stored::whole(name));
     }
-}
-
-impl TensorSource for Sharded {
-    fn names(&self) -> Vec<String> {
-        self.place.keys().cloned().collect()
-    }
-
-    fn shape(&self, name: &str) -> Option<Vec<usize>> {
-        self.shards[*self.place.get(name)?].shape(name)
-    }
-
-    fn read(&self, name: &str) -> Result<HostTensor> {
-        match self.place.get(name) {
-            Some(shard) => self.shards[*shard].read(name),
-            None => Err(DiffusionError::MissingTensor {
-                name: name.to_owned(),
-                expected: Vec::new(),
-            }),
-        }
-    }
-
-    fn read_half(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        match self.place.get(name) {
-            Some(shard) => self.shards[*shard].read_half(name),
-            None => Ok(None),
-        }
-    }
-
-    fn stored_as(&self, name: &str) -> Option<Dtype> {
-        self.shards[*self.place.get(name)?].stored_as(name)
-    }
+    Ok(gathered)
 }

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use safetensors::Dtype;
-
 use super::canonical::Canonical;
+use super::gathered::{Gathered, Stored};
 use super::manifest::Manifest;
 use super::parts::ModelParts;
-use crate::weights::{HostTensor, SafetensorsSource, TensorSource};
+use crate::weights::{SafetensorsSource, TensorSource};
 use crate::{DiffusionError, Result};
 
 /// Key of the table of contents in the file's `__metadata__`.
@@ -28,14 +27,16 @@ pub fn open_single_file(what: &str, source: SafetensorsSource) -> Result<ModelPa
         })?;
     let manifest = Manifest::parse(what, json.as_bytes())?;
     let source = Rc::new(source);
+    let names = source.names();
     let tensors = manifest.components.keys().map(|component| {
-        let prefixed = Prefixed {
-            source: Rc::clone(&source),
-            prefix: format!("{component}."),
-        };
+        let of_component = names.iter().filter_map(|stored| {
+            let name = stored.strip_prefix(component)?.strip_prefix('.')?;
+            Some((name.to_owned(), Stored::whole(stored)))
+        });
+        let tensors = Gathered::of(&source, of_component);
         (
             component.clone(),
-            Box::new(Canonical::new(component, Box::new(prefixed))) as Box<dyn TensorSource>,
+            Box::new(Canonical::new(component, Box::new(tensors))) as Box<dyn TensorSource>,
         )
     });
     let tensors: BTreeMap<_, _> = tensors.collect();
@@ -45,35 +46,4 @@ pub fn open_single_file(what: &str, source: SafetensorsSource) -> Result<ModelPa
         tokenizer: manifest.tokenizer,
         tensors,
     })
-}
-
-/// The tensors of a source that begin with a prefix, without it.
-struct Prefixed {
-    source: Rc<SafetensorsSource>,
-    prefix: String,
-}
-
-impl TensorSource for Prefixed {
-    fn names(&self) -> Vec<String> {
-        let names = self.source.names().into_iter();
-        names
-            .filter_map(|name| name.strip_prefix(&self.prefix).map(str::to_owned))
-            .collect()
-    }
-
-    fn shape(&self, name: &str) -> Option<Vec<usize>> {
-        self.source.shape(&format!("{}{name}", self.prefix))
-    }
-
-    fn read(&self, name: &str) -> Result<HostTensor> {
-        self.source.read(&format!("{}{name}", self.prefix))
-    }
-
-    fn read_half(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        self.source.read_half(&format!("{}{name}", self.prefix))
-    }
-
-    fn stored_as(&self, name: &str) -> Option<Dtype> {
-        self.source.stored_as(&format!("{}{name}", self.prefix))
-    }
 }

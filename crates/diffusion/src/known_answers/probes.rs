@@ -461,11 +461,8 @@ impl Probe {
                 kernel,
                 stride,
                 side,
-            } => {
-                let side = side.div_ceil(stride);
-                product(&[2, outputs, inputs, kernel, kernel, side, side])
             }
-            Self::Window {
+            | Self::Window {
                 outputs,
                 inputs,
                 kernel,

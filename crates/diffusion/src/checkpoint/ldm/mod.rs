@@ -12,15 +12,14 @@ mod names;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use safetensors::Dtype;
-
 pub(super) use self::configs::autoencoder as autoencoder_config;
-use self::names::Stored;
+use self::names::Places;
 use super::canonical::Canonical;
+use super::gathered::Gathered;
 use super::parts::{ModelParts, SCHEDULER, TEXT_ENCODER, UNET, VAE};
 use crate::clip::TokenizerSpec;
 use crate::model::ModelConfig;
-use crate::weights::{HostTensor, SafetensorsSource, TensorSource};
+use crate::weights::{SafetensorsSource, TensorSource};
 use crate::{DiffusionError, Result};
 
 const U_NET: &str = "model.diffusion_model.";
@@ -68,10 +67,7 @@ pub fn open_ldm(what: &str, source: SafetensorsSource, name: &str) -> Result<Mod
                 ),
             ));
         }
-        let renamed = Renamed {
-            source: Rc::clone(&source),
-            places,
-        };
+        let renamed = Gathered::of(&source, places);
         let canonical = Canonical::new(component, Box::new(renamed));
         tensors.insert(component.to_owned(), Box::new(canonical));
     }
@@ -106,8 +102,7 @@ pub(super) fn autoencoder_alone(source: SafetensorsSource) -> Box<dyn TensorSour
         let places = names::autoencoder(&below(&found, prefix));
         // diffusers has a few names in common with LDM, but not this one.
         if places.contains_key("encoder.down_blocks.0.resnets.0.conv1.weight") {
-            let source = Rc::new(source);
-            let renamed = Renamed { source, places };
+            let renamed = Gathered::of(&Rc::new(source), places);
             return Box::new(Canonical::new(VAE, Box::new(renamed)));
         }
     }
@@ -165,11 +160,7 @@ fn generation(what: &str, names: &[String]) -> Result<Generation> {
     }
 }
 
-fn text_names(
-    generation: Generation,
-    found: &[String],
-    source: &SafetensorsSource,
-) -> BTreeMap<String, Stored> {
+fn text_names(generation: Generation, found: &[String], source: &SafetensorsSource) -> Places {
     match generation {
         Generation::One => names::clip(&below(found, CLIP)),
         Generation::Two => {
@@ -207,63 +198,4 @@ fn tokenizer(generation: Generation, max_length: usize) -> TokenizerSpec {
         spec.pad_token.content = "!".into();
     }
     spec
-}
-
-/// The tensors of a file under other names, some of them rows of a stored one.
-struct Renamed {
-    source: Rc<SafetensorsSource>,
-    places: BTreeMap<String, Stored>,
-}
-
-impl Renamed {
-    fn place(&self, name: &str) -> Result<&Stored> {
-        self.places
-            .get(name)
-            .ok_or_else(|| DiffusionError::MissingTensor {
-                name: name.to_owned(),
-                expected: Vec::new(),
-            })
-    }
-}
-
-impl TensorSource for Renamed {
-    fn names(&self) -> Vec<String> {
-        self.places.keys().cloned().collect()
-    }
-
-    fn shape(&self, name: &str) -> Option<Vec<usize>> {
-        let place = self.places.get(name)?;
-        let shape = self.source.shape(&place.name)?;
-        Some(place.shape(shape))
-    }
-
-    fn read(&self, name: &str) -> Result<HostTensor> {
-        let place = self.place(name)?;
-        let HostTensor { shape, mut values } = self.source.read(&place.name)?;
-        if let Some(rows) = place.rows_of(&shape) {
-            let row = values.len() / shape[0].max(1);
-            values = values[rows.start * row..rows.end * row].to_vec();
-        }
-        Ok(HostTensor {
-            shape: place.shape(shape),
-            values,
-        })
-    }
-
-    fn read_half(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        let place = self.place(name)?;
-        let Some(mut bytes) = self.source.read_half(&place.name)? else {
-            return Ok(None);
-        };
-        let shape = self.source.shape(&place.name).unwrap_or_default();
-        if let Some(rows) = place.rows_of(&shape) {
-            let row = bytes.len() / shape[0].max(1);
-            bytes = bytes[rows.start * row..rows.end * row].to_vec();
-        }
-        Ok(Some(bytes))
-    }
-
-    fn stored_as(&self, name: &str) -> Option<Dtype> {
-        self.source.stored_as(&self.places.get(name)?.name)
-    }
 }

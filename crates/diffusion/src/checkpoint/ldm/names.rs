@@ -5,39 +5,8 @@
 //! configuration; here the numbered blocks are walked instead, so that none is needed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 
-/// Where a tensor is in the file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Stored {
-    /// Its name, or that of the tensor that it is a part of.
-    pub(super) name: String,
-    /// Rows of the stored tensor; all of them by default.
-    pub(super) rows: Option<Range<usize>>,
-}
-
-impl Stored {
-    fn whole(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            rows: None,
-        }
-    }
-
-    /// The rows, where a stored tensor of this shape has them.
-    pub(super) fn rows_of(&self, shape: &[usize]) -> Option<Range<usize>> {
-        let rows = self.rows.clone()?;
-        (rows.end <= *shape.first()?).then_some(rows)
-    }
-
-    /// The shape of the part, given the stored one.
-    pub(super) fn shape(&self, mut shape: Vec<usize>) -> Vec<usize> {
-        if let Some(rows) = self.rows_of(&shape) {
-            shape[0] = rows.len();
-        }
-        shape
-    }
-}
+use crate::checkpoint::gathered::Stored;
 
 /// diffusers' name → place.
 pub(super) type Places = BTreeMap<String, Stored>;
@@ -361,16 +330,5 @@ mod tests {
             assert_eq!(renamed(&places, stored), [expected]);
         }
         assert_eq!(places.len(), names.len());
-    }
-
-    #[test]
-    fn rows_beyond_the_stored_tensor_are_not_taken() {
-        let stored = Stored {
-            name: "in_proj_weight".into(),
-            rows: Some(8..12),
-        };
-        assert_eq!(stored.shape(vec![12, 4]), [4, 4]);
-        assert_eq!(stored.shape(vec![11, 4]), [11, 4]);
-        assert_eq!(stored.shape(Vec::new()), [0; 0]);
     }
 }
