@@ -422,10 +422,11 @@ def main():
     shutil.rmtree(OUT, ignore_errors=True)
     OUT.mkdir()
     parts, tokenizer = folder()
-    sd1 = unet(8, [32, 32, 64], layers_per_block=1, attention_head_dim=8)
-    ldm("ldm-sd1", 20, sd1, text(49_408, 8, 2, "quick_gelu"), clip_tokenizer(), open_clip=False)
-    sd2 = unet(8, [32, 32, 64], layers_per_block=1, attention_head_dim=[1, 1, 1], use_linear_projection=True)
-    ldm("ldm-sd2", 30, sd2, text(49_408, 8, 2, "gelu"), clip_tokenizer(pad_token="!"), open_clip=True)
+    # As small as 32 groups per norm and 49,408 tokens allow.
+    sd1 = unet(4, [32, 32], layers_per_block=1, attention_head_dim=8)
+    ldm("ldm-sd1", 20, sd1, text(49_408, 4, 2, "quick_gelu"), clip_tokenizer(), open_clip=False)
+    sd2 = unet(4, [32, 32], layers_per_block=1, attention_head_dim=[1, 1], use_linear_projection=True)
+    ldm("ldm-sd2", 30, sd2, text(49_408, 4, 2, "gelu"), clip_tokenizer(pad_token="!"), open_clip=True)
     lora(parts, tokenizer)
     for path in sorted(OUT.rglob("*")):
         if path.is_file():

@@ -15,7 +15,7 @@ use crate::progress::{Reporter, cancelled};
 /// Photos of one purpose are drawn with seeds from here on, so that no two purposes share one.
 const PURPOSE: u64 = 1_000_000;
 /// Side of a picture on the contact sheet, and products in a row of it.
-const SHEET_SIDE: usize = 112;
+const SHEET_SIDE: usize = 80;
 const SHEET_COLUMNS: usize = 5;
 /// Draws of a kind of defect that may fail before the product is taken to have none.
 const TRIES: u64 = 20;
