@@ -143,7 +143,7 @@ pub fn ignored(places: &[Place], width: usize, height: usize) -> Mask {
 }
 
 /// The photo with its ignored places painted over.
-pub(crate) fn without(photo: &Photo, mask: &Mask) -> Photo {
+pub(crate) fn painted_over(photo: &Photo, mask: &Mask) -> Photo {
     if mask.count() == 0 {
         return photo.clone();
     }

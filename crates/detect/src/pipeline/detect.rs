@@ -10,7 +10,7 @@ use super::{ClassModel, Detector, PreparedClass};
 use crate::DetectError;
 use crate::control::{Control, Stage};
 use crate::features::FeatureNetwork;
-use crate::ignore::{Place, ignored, restored, without, without_small};
+use crate::ignore::{Place, ignored, painted_over, restored, without_small};
 use crate::options::{Mode, ScoreOptions};
 use crate::prototypes::grid_of;
 use crate::repaint::Repair;
@@ -143,7 +143,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         let places = [class.model.ignored.as_slice(), &self.ignored].concat();
         let hidden = ignored(&places, original.width, original.height);
         let pixels = photo.width * photo.height;
-        let photo = without(&original, &hidden);
+        let photo = painted_over(&original, &hidden);
         let normalisers = Some(&class.model.normalisers);
         meter.expect(self.work((photo.width, photo.height), normalisers));
         let subject = self.open(photo, hidden.clone(), false, meter).await?;

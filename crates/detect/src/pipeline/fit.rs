@@ -12,7 +12,7 @@ use super::{Detector, views};
 use crate::DetectError;
 use crate::control::{Control, Stage};
 use crate::features::FeatureNetwork;
-use crate::ignore::{Place, ignored, without};
+use crate::ignore::{Place, ignored, painted_over};
 use crate::options::MaskOptions;
 use crate::profile::{MOST_PHOTOS, round_to_half};
 use crate::prompts::Prompts;
@@ -75,7 +75,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         let good: Vec<Photo> = good
             .iter()
             .map(|photo| self.resized(photo))
-            .map(|photo| without(&photo, &places(&photo)))
+            .map(|photo| painted_over(&photo, &places(&photo)))
             .collect();
         let views = match good.as_slice() {
             [only] => views::views(only, &self.pose_of_one(only).turns),
