@@ -19,6 +19,8 @@ pub struct FitRequest {
     pub parts: Option<String>,
     /// Fast or faithful.
     pub mode: Option<Mode>,
+    /// Photos are large, and judged in tiles of so many of their pixels; the profile keeps it.
+    pub tile: Option<usize>,
     /// Places that do not count; the profile keeps them.
     #[cfg_attr(test, ts(optional, as = "Option<Vec<Place>>"))]
     pub ignore: Vec<Place>,
@@ -38,6 +40,8 @@ pub struct DetectRequest {
     pub class_name: Option<String>,
     /// Fast or faithful.
     pub mode: Option<Mode>,
+    /// The photo is large, and judged in tiles of so many of its pixels.
+    pub tile: Option<usize>,
     /// Of the noise.
     #[cfg_attr(test, ts(type = "number", optional))]
     pub seed: Option<u64>,
@@ -123,7 +127,7 @@ pub struct ProfileInfo {
 pub struct ProfileClass {
     /// Its name.
     pub name: String,
-    /// Good photos that it was fitted on.
+    /// Good photos that it was fitted on, or tiles of them that it keeps.
     pub good: usize,
     /// The score above which a photo is suspect.
     pub threshold: f32,
@@ -173,7 +177,12 @@ impl FitRequest {
 
     /// The defaults with everything that was given.
     pub fn options(&self) -> Result<DetectOptions, serde_json::Error> {
-        over(&DetectOptions::default(), &self.options, self.mode, None)
+        let chosen = Chosen {
+            mode: self.mode,
+            tile: self.tile,
+            seed: None,
+        };
+        over(&DetectOptions::default(), &self.options, &chosen)
     }
 }
 
@@ -185,21 +194,33 @@ impl DetectRequest {
 
     /// `options` with everything that was given.
     pub fn over(&self, options: &DetectOptions) -> Result<DetectOptions, serde_json::Error> {
-        over(options, &self.options, self.mode, self.seed)
+        let chosen = Chosen {
+            mode: self.mode,
+            tile: self.tile,
+            seed: self.seed,
+        };
+        over(options, &self.options, &chosen)
     }
+}
+
+/// Options that have a name of their own in a request.
+struct Chosen {
+    mode: Option<Mode>,
+    tile: Option<usize>,
+    seed: Option<u64>,
 }
 
 fn over(
     options: &DetectOptions,
     changes: &Value,
-    mode: Option<Mode>,
-    seed: Option<u64>,
+    chosen: &Chosen,
 ) -> Result<DetectOptions, serde_json::Error> {
     let mut value = serde_json::to_value(options)?;
     merge(&mut value, changes);
     let mut merged: DetectOptions = serde_json::from_value(value)?;
-    merged.mode = mode.unwrap_or(merged.mode);
-    merged.seed = seed.unwrap_or(merged.seed);
+    merged.mode = chosen.mode.unwrap_or(merged.mode);
+    merged.tile = chosen.tile.or(merged.tile);
+    merged.seed = chosen.seed.unwrap_or(merged.seed);
     Ok(merged)
 }
 
@@ -229,14 +250,14 @@ mod tests {
     fn changes_are_laid_over_options_and_unknown_ones_refused() {
         let options = DetectOptions::default();
         let request = |json: &str| -> DetectRequest { serde_json::from_str(json).unwrap() };
-        let changed = request(r#"{ "mode": "faithful", "options": { "size": 128, "score": { "fusion_alpha": 0.25 } } }"#)
+        let changed = request(r#"{ "mode": "faithful", "tile": 1024, "options": { "size": 128, "score": { "fusion_alpha": 0.25 } } }"#)
             .over(&options)
             .unwrap();
         assert_eq!(
             (changed.size, changed.score.fusion_alpha),
             (Some(128), 0.25)
         );
-        assert_eq!(changed.mode, Mode::Faithful);
+        assert_eq!((changed.mode, changed.tile), (Mode::Faithful, Some(1024)));
         assert_eq!(changed.score.top_cells, options.score.top_cells);
         assert_eq!(request("{}").over(&options).unwrap(), options);
         let unknown = request(r#"{ "options": { "sise": 128 } }"#).over(&options);

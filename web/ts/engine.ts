@@ -42,10 +42,10 @@ export class Engine {
   }
 
   /** Learns from one to four good photos of one product what is normal. */
-  async fit({ good, className, parts, mode, ignore, onProgress, signal }: FitOptions): Promise<Profile> {
+  async fit({ good, className, parts, mode, tile, ignore, onProgress, signal }: FitOptions): Promise<Profile> {
     const watch = { report: new Pace('work', onProgress).report, signal };
     return this.#session.job(async (client) => {
-      const body = { good, request: { className, parts, mode }, ignore: ignore ?? [] };
+      const body = { good, request: { className, parts, mode, tile }, ignore: ignore ?? [] };
       const data = await client.request('fit', body, watch);
       client.profiles.add(data.info.sha256);
       this.#session.grew(data);
@@ -64,10 +64,10 @@ export class Engine {
 
   /** Judges a photo against a profile. Where the device is lost, a new one goes on at the pass where it stopped. */
   async detect(image: ImageInput, options: DetectOptions): Promise<Result> {
-    const { profile, className, mode, seed, threshold, ignore = [], minArea, onProgress, signal } = options;
+    const { profile, className, mode, tile, seed, threshold, ignore = [], minArea, onProgress, signal } = options;
     const name = image instanceof File ? image.name : '';
     const area = minArea === undefined ? {} : { minArea: String(minArea) };
-    const request = { image: name, className, mode, seed, threshold, ...area };
+    const request = { image: name, className, mode, tile, seed, threshold, ...area };
     const painted = new Map<string, Painted>();
     const keep = (key: string, pass: Painted) => void painted.set(key, pass);
     const watch = { report: new Pace('work', onProgress).report, keep, signal };

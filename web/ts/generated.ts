@@ -90,6 +90,10 @@ parts?: string,
  */
 mode?: Mode, 
 /**
+ * Photos are large, and judged in tiles of so many of their pixels; the profile keeps it.
+ */
+tile?: number, 
+/**
  * Places that do not count; the profile keeps them.
  */
 ignore?: Array<Place>, 
@@ -111,6 +115,10 @@ className?: string,
  * Fast or faithful.
  */
 mode?: Mode, 
+/**
+ * The photo is large, and judged in tiles of so many of its pixels.
+ */
+tile?: number, 
 /**
  * Of the noise.
  */
@@ -162,7 +170,7 @@ export type ProfileClass = {
  */
 name: string, 
 /**
- * Good photos that it was fitted on.
+ * Good photos that it was fitted on, or tiles of them that it keeps.
  */
 good: number, 
 /**

@@ -99,6 +99,11 @@ export interface FitOptions extends JobOptions {
   /** Names of the parts, for the text encoder. */
   parts?: string;
   mode?: Mode;
+  /**
+   * For large photos: they are judged in overlapping tiles of so many of their pixels, each resized to the model's size,
+   * and so is every photo that is judged with the profile.
+   */
+  tile?: number;
   /** Places that differ from one good photo to the next and mean nothing; the profile keeps them. */
   ignore?: Ignore;
 }
@@ -109,6 +114,8 @@ export interface DetectOptions extends JobOptions {
   /** One of the profile's classes; needed where it has several. */
   className?: string;
   mode?: Mode;
+  /** Tiles of another size than the profile's, or of a photo that is larger than the good ones were. */
+  tile?: number;
   seed?: number;
   /** Instead of the profile's own. */
   threshold?: number;

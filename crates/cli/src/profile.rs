@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anomalysd_detect::features::{FeatureNetwork, Features};
+use anomalysd_detect::options::DetectOptions;
 use anomalysd_detect::profile::{Profile, Weights};
 use anomalysd_detect::prototypes::Pose;
 use sha2::{Digest, Sha256};
@@ -69,16 +70,28 @@ pub fn check(profile: &Profile, engine: &Engine, features: &Features<'_>) -> Out
     Ok(profile.check(model.as_ref(), &features)?)
 }
 
+/// What a class counts: photos, or their tiles.
+pub fn counted(options: &DetectOptions) -> &'static str {
+    match options.tile {
+        Some(_) => "tile(s) of good photos",
+        None => "good photo(s)",
+    }
+}
+
 /// What is in a profile.
 pub fn print_summary(profile: &Profile, sha256: &str, format: InspectFormat) -> Outcome {
     if format == InspectFormat::Json {
+        let good = match profile.options.tile {
+            Some(_) => "good_tiles",
+            None => "good_photos",
+        };
         let classes: Vec<_> = profile
             .classes
             .iter()
             .map(|class| {
                 serde_json::json!({
                     "name": class.name,
-                    "good_photos": class.good.len(),
+                    good: class.good.len(),
                     "prototypes": class.prototypes.bank.count(),
                     "references": class.latents.len(),
                     "pose": class.pose,
@@ -105,9 +118,10 @@ pub fn print_summary(profile: &Profile, sha256: &str, format: InspectFormat) -> 
     );
     for class in &profile.classes {
         text.push_str(&format!(
-            "{:<20} {} good photo(s){}, {} prototypes, {} reference(s), threshold {:.3} from {} score(s)\n",
+            "{:<20} {} {}{}, {} prototypes, {} reference(s), threshold {:.3} from {} score(s)\n",
             class.name,
             class.good.len(),
+            counted(&profile.options),
             said_pose(&class.pose),
             class.prototypes.bank.count(),
             class.latents.len(),

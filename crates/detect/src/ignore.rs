@@ -142,6 +142,11 @@ pub fn ignored(places: &[Place], width: usize, height: usize) -> Mask {
     mask
 }
 
+/// A part of a mask.
+pub(crate) fn cut_mask(mask: &Mask, x: usize, y: usize, width: usize, height: usize) -> Mask {
+    Mask::from_fn(width, height, |column, row| mask.at(x + column, y + row))
+}
+
 /// The photo with its ignored places painted over.
 pub(crate) fn painted_over(photo: &Photo, mask: &Mask) -> Photo {
     if mask.count() == 0 {

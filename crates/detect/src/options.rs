@@ -75,6 +75,9 @@ pub struct DetectOptions {
     pub seed: u64,
     /// Longer side of the photo in pixels; `None`: the model's own (256 without a model).
     pub size: Option<usize>,
+    /// Photos are judged in overlapping tiles of this many of their own pixels, each resized to `size`;
+    /// `None`: whole.
+    pub tile: Option<usize>,
     /// Memory that one batch of passes may take, in MiB.
     pub memory: MemoryBudget,
     /// Features and prototypes.
@@ -309,6 +312,14 @@ impl DetectOptions {
                 size,
                 (64..=4096).contains(&size),
                 "64 to 4096 pixels",
+            )?;
+        }
+        if let Some(tile) = self.tile {
+            check(
+                "tile",
+                tile,
+                (64..=16_384).contains(&tile),
+                "64 to 16384 pixels",
             )?;
         }
         check(

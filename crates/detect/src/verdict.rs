@@ -9,6 +9,8 @@ use crate::options::Mode;
 const RATE: f32 = 0.05;
 /// Regions below this share of the photo are dropped.
 const SMALLEST_REGION: f32 = 0.0002;
+/// But no region of so many pixels of the judged photo is too small, however large the photo: one feature cell.
+const LARGE_ENOUGH: usize = 64;
 
 /// Margins of one mode, measured on drawn products (ARCHITECTURE.md, "Margins"): how far the scores of good photos
 /// that nothing was fitted on lie above the highest of the scores that a threshold rests on.
@@ -258,6 +260,7 @@ pub fn regions(map: &Map, threshold: f32, peak: f32, verdict: Verdict) -> Vec<Re
         return Vec::new();
     }
     let smallest = (SMALLEST_REGION * map.data.len() as f32).ceil() as usize;
+    let smallest = smallest.min(LARGE_ENOUGH);
     let mut found = above(map, peak, threshold);
     found.retain(|region| region.area >= smallest);
     if found.is_empty() && verdict == Verdict::Anomalous {

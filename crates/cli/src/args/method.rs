@@ -97,6 +97,9 @@ pub struct MethodArgs {
     /// Longer side of a photo in pixels [default: the model's own, else 256]
     #[arg(long)]
     pub size: Option<usize>,
+    /// Judge a large photo in overlapping tiles of this many of its pixels, each at the model's size; for fit and detect alike
+    #[arg(long, value_name = "PIXELS")]
+    tile: Option<usize>,
     #[arg(long, help = with_default!("Memory of one batch of passes, in MiB", memory.mib))]
     memory_mib: Option<usize>,
     /// Cells per side of each scale [default: the model's own, else 2,4,8 fast, 1,2,4,8 faithful]
@@ -201,6 +204,7 @@ impl MethodArgs {
         set!(self, options,
             seed => seed,
             size => size,
+            tile => tile,
             memory_mib => memory.mib,
             scales => masks.scales,
             guided_strength => repair.guided_strength,

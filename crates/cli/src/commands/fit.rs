@@ -66,8 +66,9 @@ pub fn run(args: &FitArgs, quiet: bool) -> Outcome {
     profile::write(&args.out, &made)?;
     for class in &made.classes {
         let (n, threshold) = (class.good.len(), class.calibration.threshold);
+        let what = profile::counted(&made.options);
         output::print(&format!(
-            "{}: {n} good photo(s), threshold {threshold:.3}",
+            "{}: {n} {what}, threshold {threshold:.3}",
             class.name
         ))?;
     }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use anomalysd_detect::options::{DetectOptions, ScoreOptions};
 use anomalysd_detect::pipeline::Detection;
-use anomalysd_detect::prototypes::grid_of;
 use anomalysd_detect::score::{cell_means, fuse, guided_map, photo_score, top_mean};
 use anomalysd_imaging::Map;
 use serde::{Deserialize, Serialize};
@@ -79,9 +78,9 @@ pub fn of_detection(
     with_model: bool,
 ) -> Vec<(Method, Judged)> {
     let photo = &detection.measurement.photo;
-    let grid = grid_of(photo.width, photo.height, options.features.grid);
+    let grid = detection.measurement.grid(options.features.grid);
     let scored = &detection.scored;
-    let score = &options.score;
+    let score = &detection.measurement.score_options(&options.score);
     let alone = fuse(None, &scored.features, score).map;
     let mut rows = vec![(Method::FeaturesOnly, judged(alone, grid, score))];
     if !with_model {

@@ -1,6 +1,6 @@
 //! Places that do not count, and defects too small to count, from the flag to the verdict.
 
-use anomalysd_imaging::{Mask, encode_png_mask};
+use anomalysd_imaging::{Mask, Photo, encode_png_mask};
 
 use crate::support::{QUICK, joined, json, photo, place, run, save};
 
@@ -94,4 +94,68 @@ fn places_and_areas_that_cannot_be_are_refused_in_a_sentence() {
     ] {
         run(place.path(), &joined(&[&detect, &flags, &QUICK])).refused(&[words]);
     }
+}
+
+/// A profile of tiles is made and used from the command, finds what is wrong on a photo four times as large as a tile,
+/// and says what it holds.
+#[test]
+fn large_photos_are_judged_in_tiles() {
+    let place = place();
+    let path = |name: &str| place.path().join(name);
+    let large = |names: [&str; 4]| {
+        let parts = names.map(|name| photo(&path(name)));
+        Photo::from_fn(192, 192, |x, y| {
+            parts[x / 96 + 2 * (y / 96)].pixel(x % 96, y % 96)
+        })
+    };
+    let [first, second, third] = ["good/0.png", "good/1.png", "good/2.png"];
+    save(&path("sheets/a.png"), &large([first, second, third, first]));
+    save(
+        &path("sheets/b.png"),
+        &large([third, first, second, second]),
+    );
+    let fine = large([second, second, first, third]);
+    save(&path("fine.png"), &fine);
+    let mut marked = fine.clone();
+    // Across the middle, where four parts and several tiles meet.
+    for (x, y) in (0..24).flat_map(|y| (0..24).map(move |x| (x, y))) {
+        marked.set_pixel(84 + x, 84 + y, [1.0, 0.0, 0.0]);
+    }
+    save(&path("marked.png"), &marked);
+    let fit = [
+        "fit",
+        "sheets",
+        "--class",
+        "nut",
+        "--out",
+        "nut.profile.safetensors",
+    ];
+    let sizes = ["--size", "64", "--tile", "96"];
+    let said = run(place.path(), &joined(&[&fit, &sizes, &QUICK])).ok().out;
+    assert!(said.contains("8 tile(s) of good photos"), "{said}");
+    let judge = |name: &str| {
+        let detect = [
+            "detect",
+            name,
+            "--profile",
+            "nut.profile.safetensors",
+            "--format",
+            "json",
+        ];
+        let result = json(&run(place.path(), &joined(&[&detect, &QUICK])).ok().out)[0].clone();
+        assert_eq!(result["map"]["width"], 128);
+        result
+    };
+    let (fine, marked) = (judge("fine.png"), judge("marked.png"));
+    assert!(marked["score"].as_f64() > fine["score"].as_f64());
+    assert_ne!(marked["verdict"], "ok");
+    let region = &marked["regions"][0];
+    let middle = |from: &str, length: &str| {
+        region[from].as_f64().unwrap() + region[length].as_f64().unwrap() / 2.0
+    };
+    assert!((middle("x", "width") - 64.0).abs() < 12.0, "{region}");
+    assert!((middle("y", "height") - 64.0).abs() < 12.0, "{region}");
+
+    let small = ["--size", "64", "--tile", "32"];
+    run(place.path(), &joined(&[&fit, &small, &QUICK])).refused(&["`tile`", "32"]);
 }

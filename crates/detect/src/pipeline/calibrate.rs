@@ -52,10 +52,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         let options = DetectOptions {
             // Batches change nothing that counts.
             memory: MemoryBudget::default(),
-            size: Some(
-                self.options
-                    .longer_side(self.traits.as_ref().and_then(|traits| traits.size)),
-            ),
+            size: Some(self.longer_side()),
             ..self.options.clone()
         };
         let said = format!(

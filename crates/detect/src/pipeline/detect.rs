@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anomalysd_imaging::{Map, Mask, Photo};
 
 use super::measure::{Context, Measurement};
+use super::tiles::TileContext;
 use super::timings::Meter;
 use super::{ClassModel, Detector, PreparedClass};
 use crate::DetectError;
@@ -12,7 +13,6 @@ use crate::control::{Control, Stage};
 use crate::features::FeatureNetwork;
 use crate::ignore::{Place, ignored, painted_over, restored, without_small};
 use crate::options::{Mode, ScoreOptions};
-use crate::prototypes::grid_of;
 use crate::repaint::Repair;
 use crate::score::{ClassNormalisers, fuse, guided_map, mean_over_scales, photo_score};
 use crate::verdict::{Region, Verdict, regions, verdict_in};
@@ -145,25 +145,29 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         let pixels = photo.width * photo.height;
         let photo = painted_over(&original, &hidden);
         let normalisers = Some(&class.model.normalisers);
-        meter.expect(self.work((photo.width, photo.height), normalisers));
-        let subject = self.open(photo, hidden.clone(), false, meter).await?;
         let model = class.model;
-        let (own, given) = (subject.descriptors.dim, model.prototypes.bank.dim);
-        if own != given {
-            return Err(DetectError::Profile {
-                reason: format!(
-                    "its descriptors have {given} numbers, the feature network's {own}"
-                ),
-            });
-        }
-        let context = Context {
-            prototypes: &model.prototypes,
-            good: model.good.iter().collect(),
-            class: class.ready.as_ref(),
-            guide: model.guide,
-            normalisers,
+        let mut measurement = match self.tile_side() {
+            Some(side) => {
+                let windows = self.windows(&photo, side);
+                meter.expect(windows.count() * self.work(windows.size(), normalisers));
+                let known = TileContext::of(model)?;
+                let whole = self.measure_tiles(&photo, &hidden, side, &known, false, meter);
+                whole.await?.0
+            }
+            None => {
+                meter.expect(self.work((photo.width, photo.height), normalisers));
+                let subject = self.open(photo, hidden.clone(), false, meter).await?;
+                model.prototypes.check(&subject.descriptors)?;
+                let context = Context {
+                    prototypes: &model.prototypes,
+                    good: model.good.iter().collect(),
+                    class: class.ready.as_ref(),
+                    guide: model.guide,
+                    normalisers,
+                };
+                self.measure(&subject, &context, meter).await?
+            }
         };
-        let mut measurement = self.measure(&subject, &context, meter).await?;
         // What was painted over was for the networks alone; people see their photo.
         if let Some(guided) = &mut measurement.guided {
             guided.repaired = restored(&guided.repaired, &original, &hidden);
@@ -185,8 +189,8 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         meter: &Meter<'_>,
     ) -> Result<Detection, DetectError> {
         let photo = &measurement.photo;
-        let grid = grid_of(photo.width, photo.height, self.options.features.grid);
-        let options = &self.options.score;
+        let grid = measurement.grid(self.options.features.grid);
+        let options = &measurement.score_options(&self.options.score);
         let mut scored = score(&measurement, &class.normalisers, grid, places, options);
         let calibration = &class.calibration;
         if smallest > 1 {

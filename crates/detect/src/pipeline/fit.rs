@@ -16,7 +16,7 @@ use crate::ignore::{Place, ignored, painted_over};
 use crate::options::MaskOptions;
 use crate::profile::{MOST_PHOTOS, round_to_half};
 use crate::prompts::Prompts;
-use crate::prototypes::{Descriptors, Pose, PrototypeMaps, Prototypes, grid_of};
+use crate::prototypes::{Descriptors, Pose, PrototypeMaps, Prototypes};
 use crate::repaint::{Contexts, Latents, Repair};
 use crate::score::{ClassNormalisers, Normaliser};
 use crate::verdict::{Calibration, CalibrationKind};
@@ -77,6 +77,9 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
             .map(|photo| self.resized(photo))
             .map(|photo| painted_over(&photo, &places(&photo)))
             .collect();
+        if let Some(side) = self.tile_side() {
+            return self.fit_tiles(prompts, &good, side, control).await;
+        }
         let views = match good.as_slice() {
             [only] => views::views(only, &self.pose_of_one(only).turns),
             _ => Vec::new(),
@@ -229,12 +232,18 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
 
     /// The calibration from photos held out, each against what the others say is normal, so that it does not excuse
     /// itself.
-    fn threshold(&self, kind: CalibrationKind, held: &[Held], located: bool) -> Calibration {
+    pub(super) fn threshold(
+        &self,
+        kind: CalibrationKind,
+        held: &[Held],
+        located: bool,
+    ) -> Calibration {
         let (mut scores, mut peaks) = (Vec::new(), Vec::new());
         for (index, (photo, _)) in held.iter().enumerate() {
             let own = self.normalisers(&all_but(held, index), located);
-            let grid = self.grid(&photo.photo);
-            let scored = score(photo, &own, grid, &self.ignored, &self.options.score);
+            let grid = photo.grid(self.options.features.grid);
+            let options = photo.score_options(&self.options.score);
+            let scored = score(photo, &own, grid, &self.ignored, &options);
             scores.push(scored.score);
             peaks.push(scored.map.max());
         }
@@ -242,7 +251,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
     }
 
     /// What is normal on some photos held out. `located`: place by place.
-    fn normalisers(&self, held: &[&Held], located: bool) -> ClassNormalisers {
+    pub(super) fn normalisers(&self, held: &[&Held], located: bool) -> ClassNormalisers {
         let options = &self.options.score;
         let Some((first, _)) = held.first() else {
             return ClassNormalisers {
@@ -251,7 +260,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
                 guided: None,
             };
         };
-        let grid = self.grid(&first.photo);
+        let grid = first.grid(self.options.features.grid);
         let q: Vec<Map> = held.iter().map(|(photo, _)| photo.q.clone()).collect();
         let by_scale = first.scales.iter().map(|scale| {
             let of_scale = |photo: &Measurement| -> Option<Map> {
@@ -278,10 +287,6 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
             guided: (!guided.is_empty()).then(|| Normaliser::fit_values(&guided, options)),
         }
     }
-
-    fn grid(&self, photo: &Photo) -> (usize, usize) {
-        grid_of(photo.width, photo.height, self.options.features.grid)
-    }
 }
 
 /// Photos held out, and what they are measured against.
@@ -294,7 +299,7 @@ struct Fold<'s, S> {
 }
 
 /// A photo held out, measured as a detection would, and its guided pass over a forced mask.
-type Held = (Measurement, Option<GuidedResult>);
+pub(super) type Held = (Measurement, Option<GuidedResult>);
 
 /// All but one.
 fn all_but<T>(all: &[T], index: usize) -> Vec<&T> {
@@ -303,7 +308,7 @@ fn all_but<T>(all: &[T], index: usize) -> Vec<&T> {
 }
 
 /// Contexts as a profile stores them.
-fn rounded(mut contexts: Contexts) -> Contexts {
+pub(super) fn rounded(mut contexts: Contexts) -> Contexts {
     for values in [
         &mut contexts.both,
         &mut contexts.detail,

@@ -10,8 +10,8 @@ use crate::DetectError;
 use crate::control::Stage;
 use crate::features::FeatureNetwork;
 use crate::masks::{MaskPlan, Pass, Scale, guided_cells, guided_pass, top_cores};
-use crate::options::Compare;
-use crate::prototypes::{Descriptors, PrototypeMaps, Prototypes};
+use crate::options::{Compare, ScoreOptions};
+use crate::prototypes::{Descriptors, PrototypeMaps, Prototypes, grid_of};
 use crate::repaint::{
     Contexts, Latents, PaintRequest, Prompt, Repair, Ticked, blend_weights, colour_drift, composite,
 };
@@ -58,6 +58,8 @@ pub struct GuidedResult {
 pub struct Measurement {
     /// The photo as it was judged, resized.
     pub photo: Photo,
+    /// Longer side of what the networks saw at once, in pixels: the photo's own, or a tile's.
+    pub side: usize,
     /// Distances from the prototypes, per feature cell.
     pub prototypes: PrototypeMaps,
     /// q(u) on the photo's pixels.
@@ -68,6 +70,29 @@ pub struct Measurement {
     pub guided: Option<GuidedResult>,
     /// `dec(enc(x))`; absent unless intermediates are kept and repairs are compared with it.
     pub round_trip: Option<Photo>,
+}
+
+impl Measurement {
+    /// Columns and rows of the feature cells, of which the longer side of what the networks saw has `longer`.
+    pub fn grid(&self, longer: usize) -> (usize, usize) {
+        let (width, height) = (self.photo.width, self.photo.height);
+        let most = width.max(height);
+        let cells = (longer * most + self.side / 2) / self.side.max(1);
+        grid_of(width, height, cells)
+    }
+
+    /// The options for a photo of this size: what they say in shares of a photo is said of a tile.
+    pub fn score_options(&self, options: &ScoreOptions) -> ScoreOptions {
+        let (width, height) = (self.photo.width, self.photo.height);
+        let (columns, rows) = (width.min(self.side), height.min(self.side));
+        let share = (columns * rows) as f32 / (width * height).max(1) as f32;
+        let blurred = width.min(height) as f32 / columns.min(rows).max(1) as f32;
+        ScoreOptions {
+            top_fraction: options.top_fraction * share,
+            blur_divisor: options.blur_divisor * blurred,
+            ..options.clone()
+        }
+    }
 }
 
 /// What a photo is measured against: some good photos of its class.
@@ -196,11 +221,13 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
             guided = self.guided(subject, context, &cells, meter).await?;
         }
         let photo = subject.photo.clone();
+        let side = width.max(height);
         let kept = self.keep_intermediates
             && subject.scene.is_some()
             && self.options.repair.compare == Compare::Roundtrip;
         Ok(Measurement {
             photo,
+            side,
             prototypes,
             q,
             scales,
@@ -280,7 +307,8 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
                 best_reference: best_reference.filter(|index| *index < self.references(usize::MAX)),
                 memory_mib,
             };
-            let painted = match painted_before(&request, meter) {
+            let key = |pass: &Pass| key(subject.origin, &request, pass);
+            let painted = match painted_before(passes, &key, meter) {
                 Some(painted) => {
                     // What painting would have ticked: encode, steps, decode.
                     let steps = repair.steps(request.strength, request.inference_steps);
@@ -292,7 +320,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
                 None => {
                     let painted = repair.paint(scene, class, &request, &tick).await?;
                     for (pass, painted) in passes.iter().zip(&painted) {
-                        meter.painted().put(&key(&request, pass), painted);
+                        meter.painted().put(&key(pass), painted);
                     }
                     painted
                 }
@@ -349,14 +377,18 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
 
 /// What an earlier attempt painted for this request: all of its passes or none, since those that are
 /// painted together are painted together again.
-fn painted_before(request: &PaintRequest<'_>, meter: &Meter<'_>) -> Option<Vec<Photo>> {
-    let kept = |pass| meter.painted().get(&key(request, pass));
-    request.passes.iter().map(kept).collect()
+fn painted_before(
+    passes: &[Pass],
+    key: &dyn Fn(&Pass) -> String,
+    meter: &Meter<'_>,
+) -> Option<Vec<Photo>> {
+    let kept = |pass| meter.painted().get(&key(pass));
+    passes.iter().map(kept).collect()
 }
 
-/// Everything that decides what is painted on a photo. The hidden set is part of it: that of the
+/// Everything that decides what is painted on a photo, or on the tile of it at `origin`. The hidden set is part of it: that of the
 /// guided pass may differ where a detection goes on on another device.
-fn key(request: &PaintRequest<'_>, pass: &Pass) -> String {
+fn key(origin: (usize, usize), request: &PaintRequest<'_>, pass: &Pass) -> String {
     let PaintRequest {
         strength,
         inference_steps,
@@ -367,7 +399,7 @@ fn key(request: &PaintRequest<'_>, pass: &Pass) -> String {
         ..
     } = request;
     let said = format!(
-        "{} {strength} {inference_steps} {guidance_scale} {seed} {prompt:?} {best_reference:?}",
+        "{origin:?} {} {strength} {inference_steps} {guidance_scale} {seed} {prompt:?} {best_reference:?}",
         pass.scale
     );
     let hidden: Vec<u8> = pass
@@ -385,20 +417,18 @@ fn key(request: &PaintRequest<'_>, pass: &Pass) -> String {
 
 /// The good photo that is most alike, place by place; `None` without one.
 fn best_reference(photo: &Descriptors, good: &[&Descriptors]) -> Option<usize> {
-    let distance = |other: &Descriptors| -> f32 {
-        let pairs = photo.data.iter().zip(&other.data);
-        pairs.map(|(a, b)| (a - b) * (a - b)).sum()
-    };
-    // Photos of another shape cannot be laid over each other; they come last.
-    let fits = |other: &Descriptors| (photo.width, photo.height) == (other.width, other.height);
     (0..good.len()).min_by(|&a, &b| {
-        let rank = |index: usize| {
-            if fits(good[index]) {
-                distance(good[index])
-            } else {
-                f32::INFINITY
-            }
-        };
+        let rank = |index: usize| likeness(photo, good[index]);
         rank(a).total_cmp(&rank(b))
     })
+}
+
+/// Squared distance of two photos, place by place: the lower, the more alike. Photos of another shape cannot be
+/// laid over each other; they come last.
+pub(super) fn likeness(photo: &Descriptors, other: &Descriptors) -> f32 {
+    if (photo.width, photo.height) != (other.width, other.height) {
+        return f32::INFINITY;
+    }
+    let pairs = photo.data.iter().zip(&other.data);
+    pairs.map(|(a, b)| (a - b) * (a - b)).sum()
 }

@@ -6,10 +6,12 @@
 mod calibrate;
 mod detect;
 mod fit;
+mod fit_tiles;
 mod measure;
 mod pose;
 mod prepared;
 mod subject;
+mod tiles;
 mod timings;
 mod views;
 
@@ -23,7 +25,7 @@ use anomalysd_imaging::Photo;
 use crate::DetectError;
 use crate::features::FeatureNetwork;
 use crate::ignore::{MinArea, Place};
-use crate::options::DetectOptions;
+use crate::options::{DetectOptions, OptionsError, error};
 use crate::repaint::{Repair, RepairTraits};
 
 /// Smallest side of a photo in pixels.
@@ -45,14 +47,14 @@ impl<'a, R: Repair, F: FeatureNetwork> Detector<'a, R, F> {
     /// A detector; without a `repair` only features are compared.
     ///
     /// # Errors
-    /// Options out of their range.
+    /// Options out of their range; tiles smaller than what they are judged at.
     pub fn new(
         repair: Option<&'a R>,
         features: &'a F,
         options: DetectOptions,
     ) -> Result<Self, DetectError> {
         options.validate()?;
-        Ok(Self {
+        let detector = Self {
             repair,
             features,
             options,
@@ -60,7 +62,21 @@ impl<'a, R: Repair, F: FeatureNetwork> Detector<'a, R, F> {
             keep_intermediates: false,
             ignored: Vec::new(),
             min_area: None,
-        })
+        };
+        detector.check_tile()?;
+        Ok(detector)
+    }
+
+    /// A tile that is enlarged would show nothing more and take longer.
+    fn check_tile(&self) -> Result<(), OptionsError> {
+        match self.options.tile {
+            Some(tile) if tile < self.longer_side() => Err(error(
+                "tile",
+                format!("{tile} pixels"),
+                "at least the size that a tile is judged at (`size`, else the model's own)",
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Keeps the repair of every pass in the measurements.
@@ -96,13 +112,24 @@ impl<'a, R: Repair, F: FeatureNetwork> Detector<'a, R, F> {
     }
 
     /// The photo at the size that this detector works at: longer side as the options or the model
-    /// say, aspect kept, but no side under 32 pixels, which the networks need.
+    /// say (of a tile, where there are tiles), aspect kept, but no side under 32 pixels, which the
+    /// networks need.
     pub fn resized(&self, photo: &Photo) -> Photo {
-        let longer = self
-            .options
-            .longer_side(self.traits.as_ref().and_then(|traits| traits.size));
-        let (width, height) = anomalysd_imaging::fit_longer_side(photo.width, photo.height, longer);
+        let longer = self.longer_side();
+        let (width, height) = match self.options.tile {
+            Some(tile) => {
+                let side = |length: usize| (length * longer + tile / 2) / tile;
+                (side(photo.width), side(photo.height))
+            }
+            None => anomalysd_imaging::fit_longer_side(photo.width, photo.height, longer),
+        };
         anomalysd_imaging::resize_lanczos(photo, width.max(SMALLEST), height.max(SMALLEST))
+    }
+
+    /// Longer side of what the networks see at once, in pixels.
+    fn longer_side(&self) -> usize {
+        let own = self.traits.as_ref().and_then(|traits| traits.size);
+        self.options.longer_side(own)
     }
 
     fn inference_steps(&self) -> usize {

@@ -41,9 +41,12 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
     ) -> Result<PreparedClass<'c, R>, DetectError> {
         let meter = Meter::new(control, 0, 1);
         meter.expect(1);
-        let ready = self
-            .ready(class.contexts.as_ref(), &class.latents, &meter)
-            .await?;
+        // Each tile has a context of its own: the good tiles that are most like it.
+        let contexts = match self.options.tile {
+            Some(_) => None,
+            None => class.contexts.as_ref(),
+        };
+        let ready = self.ready(contexts, &class.latents, &meter).await?;
         let spent_ms = meter.spent().remove(&Stage::Class);
         Ok(PreparedClass {
             model: class,

@@ -25,6 +25,8 @@ pub(super) struct Subject<S> {
     pub latents: Option<Latents>,
     /// Pixels that do not count: repairs leave them as they are, so that nothing differs there.
     pub ignored: Mask,
+    /// Where it lies in the photo of which it is a tile, in pixels.
+    pub origin: (usize, usize),
 }
 
 impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
@@ -71,6 +73,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
                 compared,
                 latents: None,
                 ignored,
+                origin: (0, 0),
             });
         };
         let scene = repair.open(&photo).await?;
@@ -98,6 +101,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
             compared,
             latents,
             ignored,
+            origin: (0, 0),
         })
     }
 }

@@ -13,6 +13,7 @@ use crate::repaint::{Contexts, Latents, PaintRequest, Tick};
 
 mod control;
 mod places;
+mod tiles;
 
 /// Colours averaged over 4×4 pixels, and their differences to the right and below.
 struct Colours;

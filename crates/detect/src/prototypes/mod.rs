@@ -17,6 +17,7 @@ pub use subspace::Subspace;
 
 use anomalysd_imaging::Map;
 
+use crate::DetectError;
 use crate::options::FeatureOptions;
 
 /// Prototypes that no class has more of, whatever its options say: 64 photos of 32×32 places, or ten
@@ -73,6 +74,20 @@ impl Prototypes {
             subspace,
             radius,
         }
+    }
+
+    /// Refuses descriptors of another feature network.
+    ///
+    /// # Errors
+    /// [`DetectError::Profile`] with both lengths.
+    pub fn check(&self, photo: &Descriptors) -> Result<(), DetectError> {
+        let (own, given) = (photo.dim, self.bank.dim);
+        if own == given {
+            return Ok(());
+        }
+        Err(DetectError::Profile {
+            reason: format!("its descriptors have {given} numbers, the feature network's {own}"),
+        })
     }
 
     /// Distances of a photo.
