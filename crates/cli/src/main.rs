@@ -20,6 +20,7 @@ mod pictures;
 mod profile;
 mod progress;
 mod prompts;
+mod shard;
 
 use std::process::ExitCode;
 

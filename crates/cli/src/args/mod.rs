@@ -19,6 +19,7 @@ pub use places::IgnoreArgs;
 pub use serve::ServeArgs;
 
 use crate::device::DeviceChoice;
+use crate::shard::Shard;
 
 /// Visual inspection from one to four photos of a good part.
 #[derive(Debug, Parser)]
@@ -194,6 +195,9 @@ pub struct DetectArgs {
     /// Exit with 3 where any photo has this verdict or a worse one
     #[arg(long, value_enum)]
     pub fail_on: Option<FailOn>,
+    /// Only a share of the photos: 2/8 is the second of eight; auto/8 takes its number from a SLURM array or a Kubernetes indexed job
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<Shard>,
     #[command(flatten)]
     pub ignore: IgnoreArgs,
     /// Smallest defect that counts: pixels of the photo, or per cent of it (0.1%)
@@ -337,6 +341,12 @@ pub struct EvalArgs {
     /// Folder for metrics.json, scores.csv, report.html; finished classes and draws in it are kept
     #[arg(long)]
     pub out: PathBuf,
+    /// Measure only a share of the classes and draws, and write no tables: as for `detect`
+    #[arg(long, value_name = "I/N", conflicts_with_all = ["merge", "holes"])]
+    pub shard: Option<Shard>,
+    /// Measure nothing: write the tables from what shards left in --out, under the same other flags
+    #[arg(long, conflicts_with = "holes")]
+    pub merge: bool,
     /// Model, features, device.
     #[command(flatten)]
     pub engine: EngineArgs,

@@ -140,8 +140,16 @@ impl Judge<'_> {
         let stems = photos::unique_stems(images);
         let mut batch = Batch::new(self.args.format);
         let reporter = Reporter::new("detect", self.quiet);
-        for (index, (path, stem)) in images.iter().zip(&stems).enumerate() {
-            batch.take(self.one(path, stem, index, images.len(), &reporter))?;
+        // Names of results are given to all photos first, so that no two shards take the same.
+        let own: Vec<(&PathBuf, &String)> = images
+            .iter()
+            .zip(&stems)
+            .enumerate()
+            .filter(|(position, _)| self.args.shard.is_none_or(|shard| shard.takes(*position)))
+            .map(|(_, named)| named)
+            .collect();
+        for (index, (path, stem)) in own.iter().enumerate() {
+            batch.take(self.one(path, stem, index, own.len(), &reporter))?;
             if batch.interrupted {
                 break;
             }
@@ -156,7 +164,7 @@ impl Judge<'_> {
         {
             eprintln!("pictures: {}", out.display());
         }
-        batch.end(images.len(), self.args.fail_on)
+        batch.end(own.len(), self.args.fail_on)
     }
 
     fn one(
@@ -186,7 +194,7 @@ impl Judge<'_> {
         }
         if let Some(folder) = &self.args.explain {
             // One photo gets the folder itself, several a folder each.
-            let folder = if count == 1 {
+            let folder = if count == 1 && self.args.shard.is_none() {
                 folder.clone()
             } else {
                 folder.join(stem)

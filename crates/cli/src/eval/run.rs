@@ -108,7 +108,20 @@ pub fn run(args: &EvalArgs, quiet: bool) -> Outcome {
     };
     let mut parts = Vec::with_capacity(jobs.len());
     let first_seed = jobs.first().map(|job| job.seed);
-    for job in &jobs {
+    let mut missing = Vec::new();
+    let mine = |position| args.shard.is_none_or(|shard| shard.takes(position));
+    for (_, job) in jobs
+        .iter()
+        .enumerate()
+        .filter(|(position, _)| mine(*position))
+    {
+        if args.merge {
+            match bench.kept(job, Some(job.seed) == first_seed)? {
+                Some(part) => parts.push(part),
+                None => missing.push(job.name()),
+            }
+            continue;
+        }
         let class = match &profile {
             Some((profile, _)) => Some(profile.class(&job.class.name)?),
             None => None,
@@ -118,6 +131,19 @@ pub fn run(args: &EvalArgs, quiet: bool) -> Outcome {
             eprintln!("{}", summary::line(&part));
         }
         parts.push(part);
+    }
+    if !missing.is_empty() {
+        return Err(CliError::Input(format!(
+            "--merge: {} of {} parts are not in {} or are of other photos, options or another program: {}",
+            missing.len(),
+            jobs.len(),
+            bench.parts.display(),
+            missing.join(", ")
+        )));
+    }
+    if let Some(shard) = args.shard {
+        let said = format!("shard {shard}: {} of {} parts", parts.len(), jobs.len());
+        return output::print(&said);
     }
     let metrics = summary::metrics(&parts, config);
     output::write_json(&out.join("metrics.json"), &metrics)?;
@@ -257,20 +283,39 @@ fn config(
     }))
 }
 
+fn read_part(path: &Path) -> Option<Part> {
+    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+}
+
+impl Job {
+    /// That of its part's files.
+    fn name(&self) -> String {
+        format!("{}-k{}-s{}", self.class.name, self.k_shot, self.seed)
+    }
+}
+
 impl Bench<'_> {
     /// The part from its file, or measured now.
     fn part(&self, job: &Job, class: Option<&ClassModel>, pictures: bool) -> Outcome<Part> {
-        let name = format!("{}-k{}-s{}", job.class.name, job.k_shot, job.seed);
-        let path = self.parts.join(format!("{name}.json"));
-        let depends_on = self.depends_on(job, pictures)?;
-        let kept = || -> Option<Part> { serde_json::from_slice(&std::fs::read(&path).ok()?).ok() };
-        if let Some(part) = kept().filter(|part| part.depends_on == depends_on) {
+        if let Some(part) = self.kept(job, pictures)? {
             return Ok(part);
         }
-        let part = self.measure(job, class, depends_on, &name, pictures)?;
+        let depends_on = self.depends_on(job, pictures)?;
+        let part = self.measure(job, class, depends_on, &job.name(), pictures)?;
+        let path = self.path(job);
         output::write_json(&path, &part)?;
         // Reading JSON rounds a last digit here and there: both calls use what was read.
-        kept().ok_or_else(|| CliError::at(&path, "cannot be read back"))
+        read_part(&path).ok_or_else(|| CliError::at(&path, "cannot be read back"))
+    }
+
+    /// The part from its file, where that is of these photos, these options and this program.
+    fn kept(&self, job: &Job, pictures: bool) -> Outcome<Option<Part>> {
+        let depends_on = self.depends_on(job, pictures)?;
+        Ok(read_part(&self.path(job)).filter(|part| part.depends_on == depends_on))
+    }
+
+    fn path(&self, job: &Job) -> PathBuf {
+        self.parts.join(format!("{}.json", job.name()))
     }
 
     /// Hash of the configuration, the prompts and all that is read for the job.

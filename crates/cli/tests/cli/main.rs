@@ -8,4 +8,5 @@ mod networks;
 mod places;
 mod readme;
 mod serve;
+mod shards;
 mod support;
