@@ -2,14 +2,18 @@
 // that one import as it is, so that page and element share one copy of the package.
 
 import { AnomalySDError } from '../index.js';
+import type { DetectOptions } from '../types.js';
 
 export { AnomalySD, AnomalySDError } from '../index.js';
 export type { Engine, Profile, Result } from '../index.js';
 export type { ErrorCode } from '../errors.js';
 export type {
-  Assets, Bundle, CalibrationSummary, Capabilities, DetectionResult, Device, EngineInfo, ImageInput, JobProgress,
-  LoadOptions, Mode, ProfileClass, Region, Verdict,
+  Assets, Bundle, CalibrationSummary, Capabilities, DetectionResult, Device, EngineInfo, Ignore, ImageInput, JobProgress,
+  LoadOptions, Mode, Place, ProfileClass, Region, Verdict,
 } from '../types.js';
+
+/** The smallest defect that counts: pixels of the photo, or per cent of it. */
+export type MinArea = NonNullable<DetectOptions['minArea']>;
 
 /** Anything thrown, as the package's error. */
 export function toError(thrown: unknown): AnomalySDError {

@@ -1,10 +1,11 @@
 // Attributes ⇄ properties: one table for the list that is observed and the ways they are read.
 
-import type { LoadOptions, Mode } from './api.js';
+import type { LoadOptions, MinArea, Mode } from './api.js';
 import { VIEWS, type View } from './model.js';
 
 export const ATTRIBUTES = [
-  'src', 'good', 'profile', 'bundle', 'class-name', 'device', 'mode', 'view', 'opacity', 'threshold', 'controls', 'auto', 'lang',
+  'src', 'good', 'profile', 'bundle', 'class-name', 'device', 'mode', 'view', 'opacity', 'threshold', 'ignore', 'min-area', 'controls', 'auto',
+  'lang',
 ] as const;
 export type AttributeName = (typeof ATTRIBUTES)[number];
 
@@ -32,6 +33,12 @@ export function readOpacity(value: string | null): number {
 export function readThreshold(value: string | null): number | null {
   const number = value === null ? NaN : Number.parseFloat(value);
   return Number.isFinite(number) && number > 0 ? number : null;
+}
+
+/** A number of pixels (`25`) or per cent of the photo (`0.1%`), or none. */
+export function readMinArea(value: string | null): MinArea | null {
+  const area = Number.parseFloat(value ?? '');
+  return area > 0 ? (value?.includes('%') ? `${area}%` : area) : null;
 }
 
 /** Addresses between spaces or line ends; an address has none inside. */

@@ -2,7 +2,7 @@
 
 import { announcer } from './announcer.js';
 import { button } from './controls.js';
-import { h, setText, show } from './dom.js';
+import { h, setText, show, surface } from './dom.js';
 import type { Target } from './model.js';
 import { blobOf } from './photos.js';
 import type { Locale, Texts } from './texts.js';
@@ -85,10 +85,7 @@ export class Camera {
   }
 
   async #take(): Promise<void> {
-    const canvas = h('canvas');
-    [canvas.width, canvas.height] = [this.#video.videoWidth, this.#video.videoHeight];
-    canvas.getContext('2d')?.drawImage(this.#video, 0, 0);
-    const blob = await blobOf(canvas);
+    const blob = await blobOf(surface(this.#video.videoWidth, this.#video.videoHeight, this.#video).canvas);
     const count = this.#texts.shot(++this.#taken);
     setText(this.#count, count);
     announcer.say(count);

@@ -2,7 +2,7 @@
 // and screen reader work as with every other one.
 
 import { h, icon, show } from './dom.js';
-import type { Actions, Model, Part } from './model.js';
+import { editing, type Actions, type Model, type Part } from './model.js';
 import type { Format, Locale, Texts } from './texts.js';
 
 export class Compare implements Part {
@@ -25,8 +25,9 @@ export class Compare implements Part {
       h('span', { class: 'compare-label after', 'aria-hidden': 'true' }, texts.after));
   }
 
-  update({ view, detected, compare }: Model): void {
-    show(this.root, view === 'slider' && detected !== null);
+  update(model: Model): void {
+    const { view, detected, compare } = model;
+    show(this.root, view === 'slider' && detected !== null && !editing(model));
     this.#input.value = String(Math.round(compare * 100));
     this.#input.ariaValueText = this.#texts.compareValue(compare, this.#format);
     this.root.style.setProperty('--at', `${compare * 100}%`);

@@ -65,6 +65,7 @@ const ICONS = {
   offline: 'M4 4l16 16M2.8 9.2A14 14 0 0 1 7 6.7M10.6 5.6A14 14 0 0 1 21.2 9.2M6 12.8a9 9 0 0 1 4-2.3M14.8 10.8a9 9 0 0 1 3.2 2M9.4 16.2a4 4 0 0 1 5.2 0M12 19.5v.01',
   broken: 'M13 4h6a1 1 0 0 1 1 1v14a1 1 0 0 1-1 1h-7M8 20H5a1 1 0 0 1-1-1V5a1 1 0 0 1 1-1h4l-2 5 4 3-3 4z',
   compare: 'M9 8l-4 4 4 4M15 8l4 4-4 4',
+  hatch: 'M4 4h16v16H4zM4 12l8-8M4 20L20 4M12 20l8-8',
 } as const;
 
 export type IconName = keyof typeof ICONS;
@@ -86,4 +87,21 @@ export function paint(canvas: HTMLCanvasElement, bitmap: ImageBitmap | null): vo
   canvas.width = bitmap?.width ?? 1;
   canvas.height = bitmap?.height ?? 1;
   if (bitmap) canvas.getContext('2d')?.drawImage(bitmap, 0, 0);
+}
+
+/** A canvas of this size to draw on, filled with a picture if there is one. */
+export function surface(width: number, height: number, picture?: CanvasImageSource | null): CanvasRenderingContext2D {
+  const canvas = h('canvas');
+  canvas.width = Math.round(width) || 1;
+  canvas.height = Math.round(height) || 1;
+  const pen = canvas.getContext('2d');
+  if (!pen) throw new Error('This browser gives no canvas to draw on.');
+  if (picture) pen.drawImage(picture, 0, 0, canvas.width, canvas.height);
+  return pen;
+}
+
+/** Puts a node where something is, in shares of what holds it. */
+export function place({ style }: HTMLElement, x: number, y: number, width: number, height: number): void {
+  const percent = (share: number): string => `${share * 100}%`;
+  Object.assign(style, { left: percent(x), top: percent(y), width: percent(width), height: percent(height) });
 }

@@ -1,8 +1,9 @@
 // Files to save: pictures put together from the engine's layers, the result as JSON, the profile.
 
 import type { Result } from './api.js';
-import { h } from './dom.js';
-import type { Download, Layers, Model, View } from './model.js';
+import { h, surface } from './dom.js';
+import { paintHatch } from './ignored.js';
+import { ignoredIn, type Download, type Layers, type Model, type View } from './model.js';
 import { blobOf } from './photos.js';
 import type { Texts } from './texts.js';
 
@@ -12,27 +13,33 @@ interface Shown {
   layers: Layers | null;
   opacity: number;
   compare: number;
+  /** The mask of what was ignored. */
+  mask: HTMLCanvasElement | null | undefined;
 }
 
 /** A view as a PNG, layer upon layer as on the screen. */
-export function compose({ view, result, layers, opacity, compare }: Shown): Promise<Blob> {
+export function compose({ view, result, layers, opacity, compare, mask }: Shown): Promise<Blob> {
   const { photo, repaired } = result;
   const { width, height } = photo;
-  const canvas = h('canvas');
-  [canvas.width, canvas.height] = [width, height];
-  const context = canvas.getContext('2d');
-  context?.drawImage(view === 'repaired' ? repaired : photo, 0, 0, width, height);
-  if (context && layers && view === 'overlay') {
+  const context = surface(width, height, view === 'repaired' ? repaired : photo);
+  if (layers && view === 'overlay') {
     context.globalAlpha = opacity;
     context.drawImage(layers.heat, 0, 0, width, height);
+    context.globalAlpha = 1;
   }
-  if (layers && view === 'contour') context?.drawImage(layers.contour, 0, 0, width, height);
+  if (layers && view === 'contour') context.drawImage(layers.contour, 0, 0, width, height);
+  // What was judged shows what was left out; photos stay as they are.
+  if (mask && (view === 'overlay' || view === 'contour')) {
+    const hatch = surface(width, height);
+    paintHatch(hatch, mask, 1);
+    context.drawImage(hatch.canvas, 0, 0);
+  }
   if (view === 'slider') {
     // Right of the divider is the repaired photo, in pixels of its own.
     const [from, scale] = [Math.round(compare * width), repaired.width / width];
-    context?.drawImage(repaired, from * scale, 0, repaired.width - from * scale, repaired.height, from, 0, width - from, height);
+    context.drawImage(repaired, from * scale, 0, repaired.width - from * scale, repaired.height, from, 0, width - from, height);
   }
-  return blobOf(canvas);
+  return blobOf(context.canvas);
 }
 
 export async function fileFor(what: Download, model: Model, texts: Texts): Promise<File | null> {
@@ -50,7 +57,7 @@ export async function fileFor(what: Download, model: Model, texts: Texts): Promi
     const text = JSON.stringify({ ...data, ...judged }, null, 2);
     return new File([text], `${name}.json`, { type: 'application/json' });
   }
-  const blob = await compose({ view: what === 'heat' ? 'overlay' : 'repaired', result, layers, opacity, compare });
+  const blob = await compose({ view: what === 'heat' ? 'overlay' : 'repaired', result, layers, opacity, compare, mask: ignoredIn(model)?.shown });
   return new File([blob], `${name}.png`, { type: blob.type });
 }
 

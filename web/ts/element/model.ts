@@ -1,8 +1,10 @@
 // Everything that is drawn, in one place; the parts of the element read it and change nothing.
 
 import type {
-  AnomalySDError, Capabilities, DetectionResult, JobProgress, Profile, Region, Result, Verdict,
+  AnomalySDError, Capabilities, DetectionResult, JobProgress, MinArea, Profile, Region, Result, Verdict,
 } from './api.js';
+import type { Draft } from './draft.js';
+import type { Ignored } from './ignored.js';
 import type { Photo } from './photos.js';
 
 export const VIEWS = ['overlay', 'contour', 'repaired', 'slider', 'photo'] as const;
@@ -62,6 +64,12 @@ export interface Model {
   capabilities: Capabilities | null;
   /** The region that is pointed at. */
   marked: number | null;
+  /** Places that do not count. */
+  ignored: Ignored | null;
+  /** The same while they are drawn. */
+  draft: Draft | null;
+  /** The smallest defect that counts. */
+  minArea: MinArea | null;
 }
 
 export function emptyModel(): Model {
@@ -70,6 +78,7 @@ export function emptyModel(): Model {
     good: [], suspect: null, profile: null, given: null, className: null,
     job: null, progress: null, detected: null, judged: null, layers: null,
     error: null, stopped: false, note: null, lost: false, capabilities: null, marked: null,
+    ignored: null, draft: null, minArea: null,
   };
 }
 
@@ -107,6 +116,25 @@ export function canFit(model: Model): boolean {
   return model.given !== null || model.profile !== null || usable(model.good).length > 0;
 }
 
+/** What is ignored in the photo to check. What was drawn on a photo of another shape waits for the next one of that shape. */
+export function ignoredIn({ ignored, suspect }: Model): Ignored | null {
+  return suspect && ignored?.ratio && !sameShape(ratioOf(suspect), ignored.ratio) ? null : ignored;
+}
+
+export function ratioOf({ width, height }: { width: number; height: number }): number {
+  return width / height;
+}
+
+/** Photos whose proportions differ by little have the same shape: the engine rounds to whole patches. */
+export function sameShape(ratio: number, other: number): boolean {
+  return !(Math.abs(ratio / other - 1) > 0.03);
+}
+
+/** What is being drawn, where there is a photo to draw on. */
+export function editing({ controls, draft, suspect }: Model): Draft | null {
+  return controls && suspect?.preview ? draft : null;
+}
+
 /** What parts of the element ask for. */
 export interface Actions {
   addGood(files: readonly Blob[]): void;
@@ -127,6 +155,11 @@ export interface Actions {
   /** `null`: back to the one that the good photos set. */
   setThreshold(threshold: number | null): void;
   mark(region: number | null): void;
+  /** Begins to draw places to ignore, or ends it. */
+  ignore(): void;
+  /** Changes the places that are drawn. */
+  draw(change: (draft: Draft) => void): void;
+  setMinArea(area: MinArea | null): void;
   save(what: Download): void;
 }
 

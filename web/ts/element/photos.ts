@@ -1,7 +1,9 @@
 // Photos on their way to the engine: fetched, looked at, shown. The engine gets the original bytes, never what is shown.
 
 import { AnomalySDError, type ImageInput } from './api.js';
-import { english } from './texts.en.js';
+import { surface } from './dom.js';
+// Not from the table of English alone: then the German one would be bundled far away from it, see anomaly-sd.ts.
+import { english } from './texts.js';
 
 /** A file, a picture in memory, or an address. */
 export type PhotoSource = ImageInput | string;
@@ -100,13 +102,24 @@ function nameOf(source: PhotoSource): string {
 
 /** A file with the name of the address, which the engine takes over into its result. */
 async function fetchPhoto(address: string, base: string, name: string): Promise<File> {
+  // No address, no network, or not allowed: a page cannot tell which.
   try {
-    const response = await fetch(new URL(address, base));
-    if (response.ok) return new File([await response.blob()], name);
+    return new File([await fetchFile(new URL(address, base))], name);
   } catch {
-    // No address, no network, or not allowed: a page cannot tell which.
+    throw new Unusable('unreachable');
   }
-  throw new Unusable('unreachable');
+}
+
+/** A file that a page names by its address. */
+export async function fetchFile(address: URL, signal?: AbortSignal): Promise<Blob> {
+  try {
+    const response = await fetch(address, signal ? { signal } : {});
+    if (response.ok) return await response.blob();
+    throw new Error(`status ${response.status}`);
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw new AnomalySDError('network', `${address.href} could not be fetched: ${String(error)}`, { cause: error });
+  }
 }
 
 /** Looks at the first bytes: names and types given by the system lie often enough. */
@@ -122,12 +135,9 @@ async function checkType(blob: Blob): Promise<void> {
 
 /** A picture in memory as a PNG to show. */
 function encode(image: ImageBitmap | ImageData): Promise<Blob> {
-  const canvas = document.createElement('canvas');
-  [canvas.width, canvas.height] = [image.width, image.height];
-  const context = canvas.getContext('2d');
-  if (image instanceof ImageData) context?.putImageData(image, 0, 0);
-  else context?.drawImage(image, 0, 0);
-  return blobOf(canvas);
+  const pen = surface(image.width, image.height, image instanceof ImageBitmap ? image : null);
+  if (image instanceof ImageData) pen.putImageData(image, 0, 0);
+  return blobOf(pen.canvas);
 }
 
 /** A canvas as PNG. */

@@ -1,6 +1,7 @@
 // A profile that was given instead of good photos, in any of the forms a page may have it.
 
-import { AnomalySDError, type Profile } from './api.js';
+import type { Profile } from './api.js';
+import { fetchFile } from './photos.js';
 
 export type ProfileInput = string | Blob | Uint8Array | Profile;
 
@@ -16,21 +17,12 @@ export class ProfileSource {
 
   /** Its bytes, or `null` where none was given. */
   bytes(base: string, signal: AbortSignal): Promise<Uint8Array> | null {
-    const { input } = this;
-    if (input === null) return null;
-    if (typeof input === 'string') return fetchBytes(new URL(input, base), signal);
-    if (input instanceof Blob) return input.arrayBuffer().then((buffer) => new Uint8Array(buffer));
-    return Promise.resolve(input instanceof Uint8Array ? input : input.bytes);
+    return this.input === null ? null : this.#bytes(this.input, base, signal);
   }
-}
 
-async function fetchBytes(address: URL, signal: AbortSignal): Promise<Uint8Array> {
-  try {
-    const response = await fetch(address, { signal });
-    if (response.ok) return new Uint8Array(await response.arrayBuffer());
-    throw new Error(`status ${response.status}`);
-  } catch (error) {
-    signal.throwIfAborted();
-    throw new AnomalySDError('network', `The profile at ${address.href} could not be fetched: ${String(error)}`, { cause: error });
+  async #bytes(input: ProfileInput, base: string, signal: AbortSignal): Promise<Uint8Array> {
+    const file = typeof input === 'string' ? await fetchFile(new URL(input, base), signal) : input;
+    if (file instanceof Blob) return new Uint8Array(await file.arrayBuffer());
+    return file instanceof Uint8Array ? file : file.bytes;
   }
 }

@@ -1,7 +1,7 @@
 // The properties that are attributes and nothing else. What holds state of its own stands in the element.
 
-import type { Mode } from './api.js';
-import { readDevice, readMode, readOpacity, readThreshold, readView, type DevicePreference } from './attributes.js';
+import type { MinArea, Mode } from './api.js';
+import { readDevice, readMinArea, readMode, readOpacity, readThreshold, readView, type DevicePreference } from './attributes.js';
 import { setAttribute } from './dom.js';
 import type { View } from './model.js';
 
@@ -30,6 +30,10 @@ export class Reflected extends Base {
   /** Instead of the threshold that the good photos set; `null` for that one. */
   get threshold(): number | null { return readThreshold(this.getAttribute('threshold')); }
   set threshold(value: number | null) { setAttribute(this, 'threshold', value); }
+
+  /** The smallest defect that counts: pixels of the photo (`25`) or per cent of it (`'0.1%'`); `null` for any. */
+  get minArea(): MinArea | null { return readMinArea(this.getAttribute('min-area')); }
+  set minArea(value: MinArea | null) { setAttribute(this, 'min-area', value); }
 
   /** Whether a person can choose photos and look around; without, it shows what it is given. */
   get controls(): boolean { return this.hasAttribute('controls'); }

@@ -2,6 +2,7 @@
 
 import { button, filePicker, hasCamera } from './controls.js';
 import { h, icon, keepFocus, setText, show } from './dom.js';
+import { IgnoreBar } from './ignore.js';
 import type { Actions, Model, Part } from './model.js';
 import { Picture } from './picture.js';
 import type { Locale, Texts } from './texts.js';
@@ -19,12 +20,14 @@ export class Stage implements Part {
   readonly #problem = h('p', { class: 'prompt-text' });
   readonly #picture: Picture;
   readonly #toolbar: Toolbar;
+  readonly #ignore: IgnoreBar;
 
   constructor(locale: Locale, actions: Actions) {
     const { texts } = locale;
     this.#texts = texts;
     this.#picture = new Picture(locale, actions);
     this.#toolbar = new Toolbar(locale, actions);
+    this.#ignore = new IgnoreBar(locale, actions);
     const picker = filePicker({ multiple: false, label: texts.choosePhoto }, (files) => actions.addSuspect(files));
     const choose = (): void => picker.click();
     const shoot = (): void => actions.camera('suspect');
@@ -49,7 +52,7 @@ export class Stage implements Part {
     this.root = h('div', { class: 'stage', part: 'stage', role: 'group', 'data-target': 'suspect', 'aria-label': texts.suspect },
       this.#head,
       h('div', { class: 'stage-body', part: 'drop' }, this.#prompt, this.#empty, this.#broken, this.#picture.root),
-      this.#toolbar.root, picker,
+      this.#toolbar.root, this.#ignore.root, picker,
       h('p', { class: 'drop-label', 'aria-hidden': 'true' }, icon('image'), texts.dropSuspect));
   }
 
@@ -66,6 +69,7 @@ export class Stage implements Part {
     setText(this.#problem, suspect?.problem ? this.#texts.problem[suspect.problem] : '');
     this.#picture.update(model);
     this.#toolbar.update(model);
+    this.#ignore.update(model);
     keepFocus(this.root, () => [this.#tools, this.#prompt].map((place) => place.querySelector('button')));
   }
 }

@@ -1,6 +1,7 @@
 // The element's one style sheet. It is constructed, not written into the page, so that a strict style-src holds.
 
 import { controls } from './style/controls.js';
+import { ignore } from './style/ignore.js';
 import { layout } from './style/layout.js';
 import { panel } from './style/panel.js';
 import { picture } from './style/picture.js';
@@ -13,7 +14,7 @@ let sheet: CSSStyleSheet | null = null;
 export function styles(): CSSStyleSheet {
   if (!sheet) {
     sheet = new CSSStyleSheet();
-    sheet.replaceSync([tokens, layout, controls, tray, picture, panel].join('\n'));
+    sheet.replaceSync([tokens, layout, controls, tray, picture, ignore, panel].join('\n'));
   }
   return sheet;
 }

@@ -1,6 +1,7 @@
 // Every text that a person reads, in one table for each language; `registerTexts` adds or replaces one.
 
 import type { CalibrationSummary, JobProgress, ErrorCode, ProfileClass, Region, Verdict } from './api.js';
+import type { Tool } from './draft.js';
 import type { PhotoProblem } from './photos.js';
 import type { View } from './model.js';
 import { english } from './texts.en.js';
@@ -84,6 +85,20 @@ export interface Texts {
   /** One line below the picture; the heat map has its colour scale there. */
   readonly viewNotes: Readonly<Record<Exclude<View, 'overlay'>, string>>;
   picture(name: string, view: View, verdict: Verdict | null): string;
+
+  readonly ignore: string;
+  readonly ignoreHint: string;
+  readonly otherShape: string;
+  readonly tools: Readonly<Record<Tool, string>>;
+  readonly addBox: string;
+  box(x: number, y: number, width: number, height: number, format: Format): string;
+  readonly brushSize: string;
+  readonly undo: string;
+  readonly clear: string;
+  readonly done: string;
+  readonly smallest: string;
+  /** After a number of per cent. */
+  readonly ofPhoto: string;
 
   readonly downloads: string;
   readonly saveProfile: string;

@@ -1,7 +1,7 @@
 // Below the picture: which view, how strong the heat map is, and what its colours mean.
 
 import { h, paint, setText, show } from './dom.js';
-import { VIEWS, type Actions, type Model, type Part, type View } from './model.js';
+import { editing, VIEWS, type Actions, type Model, type Part, type View } from './model.js';
 import type { Format, Locale, Texts } from './texts.js';
 
 /** The engine draws the colours in the upper rows of its legend and figures below; figures are text here. */
@@ -43,7 +43,7 @@ export class Toolbar implements Part {
 
   update(model: Model): void {
     const { controls, detected, layers, judged, view } = model;
-    show(this.root, controls && detected !== null);
+    show(this.root, controls && detected !== null && !editing(model));
     const current = this.#views.get(view);
     if (current) current.checked = true;
     show(this.#opacityRow, view === 'overlay');

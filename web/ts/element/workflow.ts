@@ -6,7 +6,8 @@ import {
   type Assets, type Bundle, type Engine, type JobProgress, type LoadOptions, type Mode, type Profile, type Result,
 } from './api.js';
 import { engines, type Lease } from './engines.js';
-import { usable, type Job, type Model } from './model.js';
+import type { Ignored } from './ignored.js';
+import { ignoredIn, usable, type Job, type Model } from './model.js';
 import { inputOf, type Photo } from './photos.js';
 
 export interface Settings {
@@ -37,6 +38,8 @@ export class Workflow {
   #lease: Lease | null = null;
   #engine: Engine | null = null;
   #run: AbortController | null = null;
+  /** What was ignored in the good photos when they were learned. */
+  #learnedWithout: Ignored | null = null;
   #judging = 0;
   /** The last verdict and pictures that were asked for. */
   #judged: Promise<void> = Promise.resolve();
@@ -166,23 +169,29 @@ export class Workflow {
     const model = this.#model;
     await Promise.all([...model.good, ...(model.suspect ? [model.suspect] : [])].map((photo) => photo.load()));
     const engine = await this.#opened(signal);
-    if (model.profile) return model.profile;
+    // A profile keeps what was ignored in the photos that it was learned from, and its threshold goes with that.
+    const ignored = ignoredIn(model);
+    if (model.profile && (model.given || ignored === this.#learnedWithout)) return model.profile;
     this.#begin('fit', signal);
     const bytes = this.#settings.profileBytes(signal);
-    const profile = bytes ? await engine.openProfile(await bytes) : await this.#learn(engine, signal);
+    const profile = bytes ? await engine.openProfile(await bytes) : await this.#learn(engine, ignored, signal);
     signal.throwIfAborted();
     model.profile = profile;
+    this.#learnedWithout = ignored;
     model.lost = false;
     this.#events.fitted(profile);
     return profile;
   }
 
-  #learn(engine: Engine, signal: AbortSignal): Promise<Profile> {
+  async #learn(engine: Engine, ignored: Ignored | null, signal: AbortSignal): Promise<Profile> {
     const model = this.#model;
     const photos = usable(model.good);
     if (photos.length === 0) throw new AnomalySDError('bad-image', 'There is no good photo to learn from.');
     const good = photos.map(inputOf);
-    return engine.fit({ good, mode: this.#settings.mode, className: model.className ?? undefined, signal, onProgress: this.#reports(signal) });
+    return engine.fit({
+      good, mode: this.#settings.mode, className: model.className ?? undefined, ignore: await ignored?.load(),
+      signal, onProgress: this.#reports(signal),
+    });
   }
 
   async #detected(profile: Profile, signal: AbortSignal): Promise<Result> {
@@ -198,6 +207,9 @@ export class Workflow {
       // Of several products the first is taken, as the choice on the screen shows.
       className: model.className ?? profile.info.classes[0]?.name,
       threshold: threshold ?? undefined,
+      // Of a profile that was given, these come on top of its own.
+      ignore: await ignoredIn(model)?.load(),
+      minArea: model.minArea ?? undefined,
       signal, onProgress: this.#reports(signal),
     });
     signal.throwIfAborted();

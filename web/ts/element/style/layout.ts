@@ -1,5 +1,9 @@
 // Where things stand, from 320 px to 4K: in one column, in two halves while photos are chosen, and with the picture large
 // once there is something to see.
+//
+// Comments inside would be sent to every visitor, so they stand here. Without controls, what is not shown leaves no row
+// behind. The lines between the parts are gaps that show the frame's own colour, which forced colours replace: there the
+// parts have outlines. In one column a prompt needs a height of its own, since the width would make it too low.
 
 export const layout = `
 .frame {
@@ -12,12 +16,10 @@ export const layout = `
 .panel { grid-area: panel; padding: calc(var(--_u) * 4); }
 .foot { grid-area: foot; }
 .frame { grid-template-areas: "good" "stage" "panel" "foot"; }
-/* Without controls, what is not shown leaves no row behind. */
 .frame:not([data-controls]) { grid-template-areas: none; }
 .frame:not([data-controls]) > * { grid-area: auto; }
 .frame:not([data-controls]) > .foot { grid-column: 1 / -1; }
 
-/* The lines between are gaps that show the frame's own colour, which is replaced here. */
 @media (forced-colors: active) { .good, .stage, .panel, .foot { outline: 1px solid; } }
 
 .head { display: flex; align-items: center; gap: calc(var(--_u) * 2); min-block-size: calc(var(--_u) * 14); padding: calc(var(--_u) * 2) calc(var(--_u) * 4); }
@@ -36,7 +38,6 @@ export const layout = `
 .frame[data-controls] .prompt { border: 1px dashed var(--_dash); border-radius: var(--_small); }
 .prompt-icon { flex: none; display: grid; place-items: center; inline-size: calc(var(--_u) * 10); block-size: calc(var(--_u) * 10); border-radius: 50%; background: color-mix(in oklab, var(--_text) 7%, transparent); color: var(--_muted); }
 .prompt-icon.warn { background: color-mix(in oklab, var(--_suspect) 14%, var(--_bg)); color: var(--_suspect); }
-/* In one column the width would make it too low for what stands in it. */
 .frame[data-controls] .stage-body:has(> .prompt:not([hidden])) { min-block-size: 18rem; }
 .prompt-text { max-inline-size: 22em; color: var(--_muted); text-wrap: balance; }
 .prompt-note { color: var(--_muted); font-size: 0.8571em; }

@@ -1,4 +1,5 @@
-// What is said beside the picture. Verdicts have an icon and a word; colour only repeats them.
+// What is said beside the picture. Verdicts have an icon and a word; colour only repeats them. Forced colours would all become
+// one: what shows something that is in nothing else keeps its own.
 
 export const panel = `
 .next { display: flex; flex-direction: column; gap: calc(var(--_u) * 4); }
@@ -77,7 +78,6 @@ export const panel = `
 .downloads .button { inline-size: 100%; justify-content: flex-start; padding-inline: calc(var(--_u) * 2.5); font-size: 0.9286em; font-weight: 450; }
 .downloads .icon { color: var(--_muted); }
 
-/* Chosen colours would all become one: what these show is in nothing else. */
 @media (forced-colors: active) {
   .scale-track, .bar, .step-mark, .mark { forced-color-adjust: none; }
   .bar { box-shadow: inset 0 0 0 1px CanvasText; }
