@@ -51,6 +51,7 @@ pub struct DetectionHandle {
     map: Map,
     photo: Photo,
     repaired: Photo,
+    smallest: usize,
 }
 
 fn request<T: DeserializeOwned + Default>(value: JsValue) -> Outcome<T> {
@@ -231,6 +232,7 @@ impl Engine {
             map: detection.scored.map,
             photo: detection.measurement.photo,
             repaired: detection.repaired,
+            smallest: detection.smallest,
         })
     }
 
@@ -305,6 +307,12 @@ impl DetectionHandle {
     #[must_use]
     pub fn map(&self) -> Vec<f32> {
         self.map.data.clone()
+    }
+
+    /// Pixels of the smallest place that counts; 1 where all do.
+    #[must_use]
+    pub fn smallest(&self) -> usize {
+        self.smallest
     }
 
     /// The photo as it was judged, `[height, width, 4]`.

@@ -1,7 +1,7 @@
 //! Pictures and verdicts of a map that JavaScript already has: pure functions, no engine.
 
 use anomalysd_detect::DetectError;
-use anomalysd_detect::ignore::Place;
+use anomalysd_detect::ignore::{Place, without_small};
 use anomalysd_detect::verdict::{Region, Verdict, regions, verdict};
 use anomalysd_imaging::{DecodeLimits, Map, decode_mask, render};
 use js_sys::{Object, Reflect};
@@ -81,7 +81,7 @@ struct Judgement {
 }
 
 /// What the photo would come to at another threshold: `{ verdict, regions }`. `peak`: the highest value
-/// of the map on any good photo.
+/// of the map on any good photo. `smallest`: pixels of the smallest place that counts.
 ///
 /// # Errors
 /// A map of another size than said.
@@ -93,8 +93,9 @@ pub fn judge(
     score: f32,
     threshold: f32,
     peak: f32,
+    smallest: usize,
 ) -> Result<JsValue, JsValue> {
-    let map = map(values, width, height)?;
+    let map = without_small(&map(values, width, height)?, threshold, smallest);
     let verdict = verdict(score, threshold);
     let regions = regions(&map, threshold, peak, verdict);
     plain(&Judgement { verdict, regions }).map_err(JsValue::from)

@@ -161,6 +161,8 @@ test('verdicts, pictures and the scale come from the engine, also while a job ru
   assert.equal((await engine.judge(result, 2)).verdict, 'ok');
   const judged = await engine.judge(result, 1);
   assert.deepEqual([judged.verdict, judged.regions[0].peak], ['suspect', 2]);
+  // No smaller place counts at another threshold than did at the first.
+  assert.equal(judged.regions[0].area, 7);
   const heat = await engine.render(result, { view: 'heat' });
   assert.deepEqual([heat.width, heat.height, heat.data[0]], [3, 2, 10]);
   assert.equal((await engine.render(result, { view: 'heat', threshold: 2 })).data[0], 20);

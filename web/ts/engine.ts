@@ -86,8 +86,9 @@ export class Engine {
   }
 
   /** What another threshold would make of a result. */
-  judge({ map, width, height, score, calibration }: Result, threshold: number): Promise<Judgement> {
-    return this.#session.request('judge', { map, width, height, score, threshold, peak: calibration.peak });
+  judge({ map, width, height, score, calibration, smallest }: Result, threshold: number): Promise<Judgement> {
+    const { peak } = calibration;
+    return this.#session.request('judge', { map, width, height, score, threshold, peak, smallest });
   }
 
   /** The map as a picture to lay over the photo: colours whose opacity says how much they cover, or an outline. */

@@ -15,7 +15,7 @@ export interface Requests {
   fit: { body: { good: readonly ImageInput[]; request: FitRequest; ignore: Ignore }; value: ProfileData & Heap };
   openProfile: { body: { bytes: Uint8Array }; value: ProfileInfo };
   detect: { body: DetectBody; value: DetectionData & Heap };
-  judge: { body: MapAt & { score: number; peak: number }; value: Judgement };
+  judge: { body: MapAt & { score: number; peak: number; smallest: number }; value: Judgement };
   render: { body: MapAt & { view: 'heat' | 'contour' }; value: ImageBitmap };
   legend: { body: { width: number; threshold: number }; value: ImageBitmap };
 }
@@ -76,6 +76,8 @@ export interface DetectionData {
   map: Float32Array<ArrayBuffer>;
   photo: ImageBitmap;
   repaired: ImageBitmap;
+  /** Pixels of the smallest place that counts. */
+  smallest: number;
 }
 
 /** What the module's memory has grown to; it never shrinks. */

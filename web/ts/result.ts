@@ -28,11 +28,14 @@ export class Result {
   readonly photo: ImageBitmap;
   /** The photo as it should look. */
   readonly repaired: ImageBitmap;
+  /** @internal Pixels of the smallest place that counts. */
+  readonly smallest: number;
   readonly #result: DetectionResult;
 
   /** @internal */
-  constructor({ result, map, photo, repaired }: DetectionData) {
+  constructor({ result, map, photo, repaired, smallest }: DetectionData) {
     this.#result = result;
+    this.smallest = smallest;
     this.map = map;
     this.photo = photo;
     this.repaired = repaired;

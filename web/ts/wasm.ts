@@ -37,6 +37,8 @@ export interface WasmDetection {
   map(): Float32Array<ArrayBuffer>;
   photo(): Uint8ClampedArray<ArrayBuffer>;
   repaired(): Uint8ClampedArray<ArrayBuffer>;
+  /** Pixels of the smallest place that counts. */
+  smallest(): number;
   free(): void;
 }
 
@@ -59,5 +61,5 @@ export interface WasmModule {
   heatMap(map: Float32Array, width: number, height: number, threshold: number): Uint8ClampedArray<ArrayBuffer>;
   contour(map: Float32Array, width: number, height: number, threshold: number): Uint8ClampedArray<ArrayBuffer>;
   legend(width: number, threshold: number): { width: number; height: number; data: Uint8ClampedArray<ArrayBuffer> };
-  judge(map: Float32Array, width: number, height: number, score: number, threshold: number, peak: number): Judgement;
+  judge(map: Float32Array, width: number, height: number, score: number, threshold: number, peak: number, smallest: number): Judgement;
 }

@@ -80,15 +80,15 @@ const handlers: { [K in Kind]: (body: Body<K>, job: Job) => Promise<Answer<K>> }
       const map = detection.map();
       const photo = await bitmap(detection.photo(), result.map);
       const repaired = await bitmap(detection.repaired(), result.map);
-      const heapBytes = opened(wasm).heapBytes();
-      return { value: { result, map, photo, repaired, heapBytes }, transfer: [map.buffer, photo, repaired] };
+      const [heapBytes, smallest] = [opened(wasm).heapBytes(), detection.smallest()];
+      return { value: { result, map, photo, repaired, smallest, heapBytes }, transfer: [map.buffer, photo, repaired] };
     } finally {
       detection.free();
     }
   },
 
-  async judge({ map, width, height, score, threshold, peak }) {
-    return { value: opened(wasm).judge(map, width, height, score, threshold, peak) };
+  async judge({ map, width, height, score, threshold, peak, smallest }) {
+    return { value: opened(wasm).judge(map, width, height, score, threshold, peak, smallest) };
   },
 
   async render({ map, width, height, threshold, view }) {

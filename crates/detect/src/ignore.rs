@@ -212,7 +212,7 @@ impl std::str::FromStr for MinArea {
 }
 
 /// The map with every place above `level` that has fewer than `smallest` pixels cut down to it.
-pub(crate) fn without_small(map: &Map, level: f32, smallest: usize) -> Map {
+pub fn without_small(map: &Map, level: f32, smallest: usize) -> Map {
     let above = Mask::from_fn(map.width, map.height, |x, y| map.at(x, y) > level);
     let mut cut = map.clone();
     for place in components(&above) {
