@@ -59,6 +59,7 @@ pub fn run(args: &FitArgs, quiet: bool) -> Outcome {
         features,
         options,
         classes: fitted,
+        tuned: None,
     };
     if args.no_references {
         made = made.without_references();

@@ -22,7 +22,7 @@ use anomalysd_imaging::Photo;
 
 use crate::DetectError;
 use crate::features::FeatureNetwork;
-use crate::ignore::{MinArea, Place};
+use crate::ignore::{MinArea, Place, ignored, painted_over};
 use crate::options::DetectOptions;
 use crate::repaint::{Repair, RepairTraits};
 
@@ -105,6 +105,13 @@ impl<'a, R: Repair, F: FeatureNetwork> Detector<'a, R, F> {
         anomalysd_imaging::resize_lanczos(photo, width.max(SMALLEST), height.max(SMALLEST))
     }
 
+    /// The photo as the method sees it: resized, its ignored places painted over.
+    pub fn shown(&self, photo: &Photo) -> Photo {
+        let photo = self.resized(photo);
+        let places = ignored(&self.ignored, photo.width, photo.height);
+        painted_over(&photo, &places)
+    }
+
     fn inference_steps(&self) -> usize {
         let own = self
             .traits
@@ -114,7 +121,7 @@ impl<'a, R: Repair, F: FeatureNetwork> Detector<'a, R, F> {
     }
 
     /// Cells per side of each scale of the plan.
-    fn scales(&self) -> Vec<usize> {
+    pub fn scales(&self) -> Vec<usize> {
         let own = self
             .traits
             .as_ref()
