@@ -9,3 +9,4 @@ mod places;
 mod readme;
 mod serve;
 mod support;
+mod tuning;
