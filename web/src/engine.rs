@@ -159,6 +159,7 @@ impl Engine {
             features,
             options,
             classes: vec![class],
+            tuned: None,
         };
         let bytes = profile.to_bytes().map_err(WebError::from)?;
         Ok(ProfileHandle::new(profile, bytes))
@@ -167,10 +168,18 @@ impl Engine {
     /// Reads a profile that this engine or the command wrote.
     ///
     /// # Errors
-    /// `bad-profile`: damaged, or made with other weights than those loaded.
+    /// `bad-profile`: damaged, tuned, or made with other weights than those loaded.
     #[wasm_bindgen(js_name = openProfile)]
     pub fn open_profile(&self, bytes: Vec<u8>) -> Result<ProfileHandle, JsValue> {
         let profile = Profile::from_bytes(bytes.clone()).map_err(WebError::profile)?;
+        if profile.tuned.is_some() {
+            // The weights are on the device already, and are not read again.
+            return Err(WebError::new(
+                Code::BadProfile,
+                "this profile changes the model's weights, which the browser does not do: fit it without --tune, or judge with the command",
+            )
+            .into());
+        }
         let (model, features) = self.weights();
         profile
             .check(Some(&model), &features)

@@ -104,6 +104,7 @@ impl Slot {
             features,
             options: conditions.options.clone(),
             classes: vec![class.clone()],
+            tuned: None,
         };
         let written = made
             .to_bytes()

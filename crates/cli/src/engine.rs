@@ -3,8 +3,10 @@
 use std::path::Path;
 
 use anomalysd_detect::features::{EfficientNetLite0, FeatureNetwork, Features, VaeFeatures};
+use anomalysd_detect::profile::Profile;
 use anomalysd_detect::repaint::DiffusionRepair;
 use anomalysd_detect::report::Identity;
+use anomalysd_diffusion::checkpoint::ModelParts;
 use anomalysd_diffusion::checkpoint::native::FileBytes;
 use anomalysd_diffusion::model::InpaintModel;
 use anomalysd_diffusion::weights::HalfStorage;
@@ -25,6 +27,22 @@ pub struct Engine {
 impl Engine {
     /// Loads the model onto the device.
     pub fn load(args: &EngineArgs) -> Outcome<Self> {
+        Self::load_changed(args, Ok)
+    }
+
+    /// Loads the model as a profile that was tuned wants it, merged while it is read.
+    pub fn load_for(args: &EngineArgs, profile: Option<&Profile>) -> Outcome<Self> {
+        match profile.and_then(|profile| profile.tuned.as_ref()) {
+            None => Self::load(args),
+            Some(tuned) => Self::load_changed(args, |parts| Ok(tuned.tuning.merge_into(parts)?)),
+        }
+    }
+
+    /// Loads the model with a change.
+    pub fn load_changed(
+        args: &EngineArgs,
+        change: impl FnOnce(ModelParts) -> Outcome<ModelParts>,
+    ) -> Outcome<Self> {
         if let Some(threads) = args.threads {
             if !(1..=1024).contains(&threads) {
                 return Err(CliError::Input(format!(
@@ -37,20 +55,33 @@ impl Engine {
                 .map_err(|error| CliError::Internal(format!("threads: {error}")))?;
         }
         let chosen = args.device.open()?;
-        let model = match model::open(&args.model)? {
+        let mut engine = Self {
+            model: None,
+            chosen,
+        };
+        engine.open(args, change)?;
+        Ok(engine)
+    }
+
+    /// Loads the model again, with a change.
+    pub fn open(
+        &mut self,
+        args: &EngineArgs,
+        change: impl FnOnce(ModelParts) -> Outcome<ModelParts>,
+    ) -> Outcome {
+        let device = &self.chosen.device;
+        let parts = model::open(&args.model)?.map(change).transpose()?;
+        self.model = match parts {
             None => None,
             Some(parts) if args.f16 => {
                 let (parts, storage) = (parts.rounded_to_half(), HalfStorage::Kept);
-                Some(InpaintModel::assemble_holding(
-                    &parts,
-                    &chosen.device,
-                    storage,
-                )?)
+                Some(InpaintModel::assemble_holding(&parts, device, storage)?)
             }
-            Some(parts) => Some(InpaintModel::assemble(&parts, &chosen.device)?),
+            Some(parts) => Some(InpaintModel::assemble(&parts, device)?),
         };
-        tracing::info!(device = chosen.name, model = ?model.as_ref().map(|m| &m.config.name), "loaded");
-        Ok(Self { model, chosen })
+        let name = self.model.as_ref().map(|model| &model.config.name);
+        tracing::info!(device = self.chosen.name, model = ?name, "loaded");
+        Ok(())
     }
 
     /// The feature network: the one asked for, else the best of this build.

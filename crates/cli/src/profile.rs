@@ -105,6 +105,12 @@ pub fn print_summary(profile: &Profile, sha256: &str, format: InspectFormat) -> 
             "model": profile.model,
             "features": profile.features,
             "options": profile.options,
+            "tuned": profile.tuned.as_ref().map(|tuned| serde_json::json!({
+                "base": tuned.base,
+                "lora_alpha": tuned.tuning.lora_alpha,
+                "lora_pairs": tuned.tuning.lora.len() / 2,
+                "decoder_tensors": tuned.tuning.decoder.len(),
+            })),
             "classes": classes,
         }))?);
     }
@@ -116,6 +122,15 @@ pub fn print_summary(profile: &Profile, sha256: &str, format: InspectFormat) -> 
         "a profile, sha256 {sha256}\nmodel     {model}\nfeatures  {} {}\n",
         profile.features.name, profile.features.fingerprint
     );
+    if let Some(tuned) = &profile.tuned {
+        text.push_str(&format!(
+            "tuned     {} {}: {} low-rank pair(s), {} tensor(s) of the decoder\n",
+            tuned.base.name,
+            tuned.base.fingerprint,
+            tuned.tuning.lora.len() / 2,
+            tuned.tuning.decoder.len()
+        ));
+    }
     for class in &profile.classes {
         text.push_str(&format!(
             "{:<20} {} {}{}, {} prototypes, {} reference(s), threshold {:.3} from {} score(s)\n",

@@ -17,6 +17,7 @@ pub mod model;
 pub mod nn;
 pub mod noise;
 pub mod scheduler;
+pub mod tuning;
 pub mod unet;
 pub mod vae;
 pub mod weights;

@@ -16,6 +16,7 @@ mod names;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+pub(crate) use self::alphas::METADATA;
 pub use self::alphas::PeftConfig;
 use self::merge::{Change, Merged};
 use self::names::{Part, Role};
@@ -26,7 +27,7 @@ use crate::{DiffusionError, Result};
 /// A LoRA file: pairs of matrices, not yet matched with a model.
 pub struct Lora {
     what: String,
-    source: Rc<SafetensorsSource>,
+    source: Rc<dyn TensorSource>,
     config: PeftConfig,
 }
 
@@ -68,6 +69,20 @@ impl Lora {
             source: Rc::new(source),
             config,
         })
+    }
+
+    /// A LoRA in memory, under any of the names that files have; α is the same for all pairs without
+    /// one of their own.
+    pub fn from_tensors(
+        what: impl Into<String>,
+        source: Rc<dyn TensorSource>,
+        lora_alpha: f64,
+    ) -> Self {
+        Self {
+            what: what.into(),
+            source,
+            config: PeftConfig::of_alpha(lora_alpha),
+        }
     }
 
     /// Adds this LoRA, `scale` times, to the model: its weights are merged as they are read.
@@ -167,7 +182,7 @@ impl Lora {
             let half = if pair.down.is_some() { "up" } else { "down" };
             return Err(self.unsupported(format!("has no `{half}` matrix for `{module}`")));
         };
-        let rank = merge::check(&self.source, (down, up), weight, shape)
+        let rank = merge::check(self.source.as_ref(), (down, up), weight, shape)
             .map_err(|reason| self.unsupported(reason))?;
         let alpha = match &pair.alpha {
             Some(name) => {

@@ -5,6 +5,7 @@ mod attention;
 mod conv;
 mod dispatch;
 mod linear;
+mod low_rank;
 mod norm;
 mod resample;
 mod resnet;
@@ -14,6 +15,9 @@ pub use attention::{KeyBias, attend};
 pub use conv::{Conv2d, Conv2dConfig};
 pub use dispatch::MAX_DISPATCH_FLOP;
 pub use linear::{Embedding, Linear};
+pub use low_rank::{
+    ATTENTION_MODULES, CONVOLUTION_MODULES, LoraConfig, LowRankConv2d, LowRankLinear,
+};
 pub(crate) use norm::as_f32;
 pub use norm::{GroupNorm, LayerNorm};
 pub use resample::{pixel_shuffle, pixel_unshuffle, upsample_nearest_2x};

@@ -19,7 +19,10 @@ pub use self::half_storage::HalfStorage;
 use self::half_storage::Halves;
 pub(crate) use self::half_storage::Rounded;
 pub use self::safetensors::{ReadAt, SafetensorsSource};
-pub use self::state::{NamedTensor, load_state, save_state};
+pub use self::state::{
+    NamedTensor, load_state, load_trained, replace_state, save_state, save_trained, train_only,
+};
+use crate::nn::LoraConfig;
 use crate::{DiffusionError, Result, noise};
 
 /// A tensor in host memory.
@@ -109,6 +112,7 @@ pub struct Loader<'a> {
     path: String,
     device: Device,
     halves: Halves,
+    lora: Option<Rc<LoraConfig>>,
     used: Rc<RefCell<BTreeSet<String>>>,
 }
 
@@ -129,6 +133,7 @@ impl<'a> Loader<'a> {
             path: String::new(),
             device: device.clone(),
             halves: Halves::default(),
+            lora: None,
             used: Rc::default(),
         }
     }
@@ -138,6 +143,33 @@ impl<'a> Loader<'a> {
     pub fn holding(mut self, storage: HalfStorage) -> Self {
         self.halves = Halves::new(storage);
         self
+    }
+
+    /// The same loader, which gives the layers that `config` means a low-rank branch.
+    #[must_use]
+    pub fn with_lora(mut self, config: LoraConfig) -> Self {
+        self.lora = Some(Rc::new(config));
+        self
+    }
+
+    /// What a layer below this prefix has to know of its branch; `None` where it has none.
+    pub(crate) fn lora(&self) -> Option<&LoraConfig> {
+        self.lora
+            .as_deref()
+            .filter(|config| config.targets(&self.path))
+    }
+
+    /// A parameter that is drawn whatever the others come from.
+    pub(crate) fn fresh<const D: usize>(
+        &self,
+        name: &str,
+        shape: [usize; D],
+        init: Init,
+        seed: u64,
+    ) -> Param<Tensor<D>> {
+        let values = draw(seed, &self.name(name), shape.iter().product(), init);
+        let tensor = Tensor::from_data(TensorData::new(values, shape), &self.device);
+        self.named(name, tensor)
     }
 
     /// The same loader one level deeper: `prefix("down_blocks").prefix(0)`.

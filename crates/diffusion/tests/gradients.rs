@@ -6,10 +6,11 @@
 
 use std::collections::BTreeMap;
 
+use anomalysd_diffusion::nn::{ATTENTION_MODULES, CONVOLUTION_MODULES, LoraConfig};
 use anomalysd_diffusion::noise;
 use anomalysd_diffusion::unet::{ReferenceOptions, UNet2DConditionConfig, UNet2DConditionModel};
 use anomalysd_diffusion::vae::{AutoencoderKl, AutoencoderKlConfig};
-use anomalysd_diffusion::weights::{HostTensor, NamedTensor, load_state, save_state};
+use anomalysd_diffusion::weights::{HostTensor, Loader, NamedTensor, load_state, save_state};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 
@@ -147,5 +148,55 @@ fn autoencoder() {
         let (mean, variance) = vae.encode_moments(field(1, [1, 3, 6, 8], device));
         let output = vae.decode(mean + variance * 0.1);
         (output * field(2, [1, 3, 6, 8], device)).sum()
+    });
+}
+
+#[test]
+fn unet_with_low_rank_branches() {
+    let config = UNet2DConditionConfig::from_json(
+        r#"{"in_channels": 3, "out_channels": 2, "block_out_channels": [4, 8],
+            "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D"],
+            "up_block_types": ["CrossAttnUpBlock2D", "UpBlock2D"],
+            "layers_per_block": 1, "norm_num_groups": 2, "cross_attention_dim": 6,
+            "attention_head_dim": 2}"#,
+    )
+    .unwrap();
+    let lora = LoraConfig {
+        r: 2,
+        lora_alpha: 3.0,
+        target_modules: ATTENTION_MODULES
+            .iter()
+            .chain(&CONVOLUTION_MODULES)
+            .map(|name| (*name).to_owned())
+            .collect(),
+        seed: 1,
+    };
+    let loader = Loader::random(5, &Device::flex()).with_lora(lora.clone());
+    let unet = UNet2DConditionModel::load(&config, &loader).unwrap();
+    // B starts as zero, where A has no gradient.
+    let state: BTreeMap<String, HostTensor> = save_state(&unet)
+        .unwrap()
+        .into_iter()
+        .map(|(name, shape, mut values)| {
+            if name.ends_with(".lora.up") {
+                let stream = noise::stream_of(&name);
+                values = noise::field(2, stream, [1, 1, values.len()]);
+                values.iter_mut().for_each(|value| *value *= 0.3);
+            }
+            (name, HostTensor { shape, values })
+        })
+        .collect();
+    let targets = |name: &&String| {
+        let module = name.strip_suffix(".weight");
+        module.is_some_and(|module| lora.targets(module))
+    };
+    let branches = state.keys().filter(|name| name.ends_with(".lora.down"));
+    assert_eq!(branches.count(), state.keys().filter(targets).count());
+    let unet = load_state(unet, &state).unwrap();
+    check(&unet, |unet, device| {
+        let sample = field(3, [2, 3, 5, 6], device);
+        let context = field(4, [2, 3, 6], device);
+        let output = unet.forward(sample, &[20.0, 600.0], context, None).unwrap();
+        (output * field(5, [2, 2, 5, 6], device)).sum()
     });
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use anomalysd_diffusion::checkpoint::native::open_safetensors;
 use anomalysd_diffusion::weights::{HostTensor, SafetensorsSource};
 use safetensors::tensor::{Dtype, SafeTensors, View};
 use serde::{Deserialize, Serialize};
@@ -88,10 +89,7 @@ impl Checkpoint {
             .metadata()
             .as_ref()
             .and_then(|map| map.get(KEY))
-            .ok_or_else(|| TrainError::Format {
-                path: path.to_owned(),
-                reason: "not a training checkpoint".to_owned(),
-            })?;
+            .ok_or_else(|| not_a_checkpoint(path))?;
         let description =
             serde_json::from_str(description).map_err(|error| format_error(path, &error))?;
         let file = SafeTensors::deserialize(&bytes).map_err(|error| format_error(path, &error))?;
@@ -120,6 +118,27 @@ impl Checkpoint {
             description,
             tensors,
         })
+    }
+
+    /// The newest checkpoint of a stage and what it says of itself, without its tensors.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn newest_description(
+        folder: &Path,
+        stage: &str,
+    ) -> Result<Option<(PathBuf, Description)>> {
+        let Some(path) = list(folder, stage)?.pop() else {
+            return Ok(None);
+        };
+        let file = open_safetensors(&path)?;
+        let json = file
+            .user_metadata()
+            .remove(KEY)
+            .ok_or_else(|| not_a_checkpoint(&path))?;
+        let description =
+            serde_json::from_str(&json).map_err(|error| format_error(&path, &error))?;
+        Ok(Some((path, description)))
     }
 
     /// The newest checkpoint of a stage in `folder`, if there is one.
@@ -159,6 +178,13 @@ fn list(folder: &Path, stage: &str) -> Result<Vec<PathBuf>> {
         .collect();
     all.sort();
     Ok(all)
+}
+
+fn not_a_checkpoint(path: &Path) -> TrainError {
+    TrainError::Format {
+        path: path.to_owned(),
+        reason: "not a training checkpoint".to_owned(),
+    }
 }
 
 fn format_error(path: &Path, error: &impl std::fmt::Display) -> TrainError {

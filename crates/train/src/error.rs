@@ -1,6 +1,6 @@
 //! The one error type of the crate.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anomalysd_diffusion::DiffusionError;
 
@@ -37,7 +37,10 @@ pub enum TrainError {
         reason: String,
     },
     /// The loss stopped being a number: a lower learning rate or another seed is needed.
-    #[error("the loss is {value} at step {step} of stage {stage}: training has diverged")]
+    #[error(
+        "the loss is {value} at step {step} of stage {stage}: training has diverged; {}",
+        last_state(checkpoint.as_deref())
+    )]
     Diverged {
         /// Name of the stage.
         stage: &'static str,
@@ -45,6 +48,8 @@ pub enum TrainError {
         step: u64,
         /// The loss.
         value: f32,
+        /// The newest checkpoint before it.
+        checkpoint: Option<PathBuf>,
     },
     /// There is nothing to train on.
     #[error("no photographs that can be read in {}", path.display())]
@@ -76,6 +81,13 @@ pub enum TrainError {
 
 /// Result with this crate's error.
 pub type Result<T> = std::result::Result<T, TrainError>;
+
+fn last_state(checkpoint: Option<&Path>) -> String {
+    match checkpoint {
+        Some(path) => format!("the last good state is {}", path.display()),
+        None => "no checkpoint was written before".to_owned(),
+    }
+}
 
 /// Turns a system error into one that names what was tried and on which file.
 pub(crate) fn io(

@@ -2,7 +2,7 @@
 //!
 //! What both share is here: the optimiser, gradients by several threads, batches made ahead,
 //! checkpoints that a stopped run continues from, the log and the sheets of pictures. What is
-//! trained on what is in [`pretrain`]. Nothing here knows the command line.
+//! trained on what is in [`pretrain`] and [`tune`]. Nothing here knows the command line.
 
 pub mod checkpoint;
 pub mod error;
@@ -18,5 +18,6 @@ pub mod pretrain;
 pub mod schedule;
 pub mod sheet;
 pub mod stage;
+pub mod tune;
 
 pub use error::{Result, TrainError};

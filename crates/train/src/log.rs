@@ -18,12 +18,23 @@ pub struct Progress {
     pub step: u64,
     /// Steps of the stage.
     pub steps: u64,
+    /// Steps that were done when the stage began or was resumed.
+    pub first: u64,
     /// Loss of this step.
     pub loss: f32,
     /// Named further numbers.
     pub numbers: Vec<(&'static str, f64)>,
     /// Seconds since the stage began or was resumed.
     pub seconds: f64,
+}
+
+impl Progress {
+    /// Seconds until the stage ends, by the pace of its steps until now.
+    pub fn left(&self) -> Option<f64> {
+        let done = self.step.checked_sub(self.first)?.max(1);
+        let rest = self.steps.checked_sub(self.step)?;
+        Some(self.seconds / done as f64 * rest as f64)
+    }
 }
 
 /// Appends progress to a JSON-lines file.

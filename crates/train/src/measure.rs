@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anomalysd_diffusion::vae::Vae;
-use anomalysd_imaging::{DecodeLimits, Photo, decode, resize_lanczos};
+use anomalysd_imaging::{DecodeLimits, Mask, Photo, decode, resize_lanczos};
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::error::io;
@@ -104,6 +104,16 @@ pub fn photos_tensor(photos: &[Photo], device: &Device) -> Tensor<4> {
         TensorData::new(data, [photos.len(), 3, height, width]),
         device,
     )
+}
+
+/// Masks of one size as `[count, 1, H, W]`, 1 where set; an empty tensor for none.
+pub fn mask_tensor(masks: impl Iterator<Item = Mask>, device: &Device) -> Tensor<4> {
+    let (mut values, mut shape) = (Vec::new(), [0, 1, 0, 0]);
+    for mask in masks {
+        values.extend(mask.data.iter().map(|&set| f32::from(u8::from(set))));
+        shape = [shape[0] + 1, 1, mask.height, mask.width];
+    }
+    Tensor::from_data(TensorData::new(values, shape), device)
 }
 
 /// One photo of a `[batch, 3, H, W]` tensor.

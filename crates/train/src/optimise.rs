@@ -11,7 +11,7 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::{
     AdamW, AdamWConfig, AdamWState, AdaptiveMomentumState, GradientsParams, Optimizer,
 };
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, GradientCheckpointingStrategy, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 /// Constants of the optimiser.
@@ -262,9 +262,23 @@ impl ModuleMapper for Stepper<'_> {
         };
         let name = self.path.join(".");
         param.map(|weights| {
+            let strategy = weights.gradient_checkpointing_strategy();
             let updated = self.update(name, weights.inner(), gradient);
-            Tensor::from_inner(updated).require_grad()
+            on_autodiff(updated, strategy).require_grad()
         })
+    }
+}
+
+/// A plain tensor as one that gradients may pass by, under a strategy: burn refuses operators whose
+/// tensors have different ones.
+pub(crate) fn on_autodiff<const D: usize>(
+    tensor: Tensor<D>,
+    strategy: Option<GradientCheckpointingStrategy>,
+) -> Tensor<D> {
+    let tensor = Tensor::from_inner(tensor);
+    match strategy {
+        Some(strategy) => tensor.with_gradient_checkpointing_strategy(strategy),
+        None => tensor,
     }
 }
 
@@ -302,30 +316,41 @@ fn gradient_norm(module: &impl Module, gradients: &GradientsParams) -> f64 {
 
 /// The mean of several gradients of the same module, parameter by parameter.
 pub fn mean_gradients<M: Module>(module: &M, mut parts: Vec<GradientsParams>) -> GradientsParams {
-    struct Mean {
-        parts: Vec<GradientsParams>,
-        mean: GradientsParams,
+    if parts.len() == 1 {
+        return parts.remove(0);
     }
-    impl ModuleVisitor for Mean {
+    let count = parts.len() as f64;
+    sum_gradients(module, parts, 1.0 / count)
+}
+
+/// The sum of several gradients of the same module, parameter by parameter, times a factor.
+pub fn sum_gradients<M: Module>(
+    module: &M,
+    parts: Vec<GradientsParams>,
+    factor: f64,
+) -> GradientsParams {
+    struct Sum {
+        parts: Vec<GradientsParams>,
+        factor: f64,
+        sum: GradientsParams,
+    }
+    impl ModuleVisitor for Sum {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let count = self.parts.len() as f64;
             let sum = self
                 .parts
                 .iter_mut()
                 .filter_map(|part| part.remove::<D>(param.id))
                 .reduce(|sum, gradient| sum + gradient);
             if let Some(sum) = sum {
-                self.mean.register(param.id, sum * (1.0 / count));
+                self.sum.register(param.id, sum * self.factor);
             }
         }
     }
-    if parts.len() == 1 {
-        return parts.remove(0);
-    }
-    let mut visitor = Mean {
+    let mut visitor = Sum {
         parts,
-        mean: GradientsParams::new(),
+        factor,
+        sum: GradientsParams::new(),
     };
     module.visit(&mut visitor);
-    visitor.mean
+    visitor.sum
 }

@@ -8,7 +8,7 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 
-use crate::optimise::mean_gradients;
+use crate::optimise::{mean_gradients, sum_gradients};
 use crate::{Result, TrainError};
 
 /// Loss of one part: the tensor to differentiate and numbers to report.
@@ -27,6 +27,48 @@ pub struct StepResult {
     pub report: Vec<f32>,
     /// Mean gradients.
     pub gradients: GradientsParams,
+}
+
+/// The mean over the batches of one step, added up as they come: no more than two sets of
+/// gradients are ever held.
+#[derive(Default)]
+pub struct Mean {
+    sum: Option<StepResult>,
+    count: usize,
+}
+
+impl Mean {
+    /// One batch more.
+    pub fn add<M: Module>(&mut self, module: &M, batch: StepResult) {
+        self.count += 1;
+        self.sum = Some(match self.sum.take() {
+            None => batch,
+            Some(sum) => StepResult {
+                loss: sum.loss + batch.loss,
+                report: sum
+                    .report
+                    .iter()
+                    .zip(&batch.report)
+                    .map(|(sum, one)| sum + one)
+                    .collect(),
+                gradients: sum_gradients(module, vec![sum.gradients, batch.gradients], 1.0),
+            },
+        });
+    }
+
+    /// The mean; `None` without a batch.
+    pub fn of<M: Module>(self, module: &M) -> Option<StepResult> {
+        let sum = self.sum?;
+        if self.count == 1 {
+            return Some(sum);
+        }
+        let factor = 1.0 / self.count as f32;
+        Some(StepResult {
+            loss: sum.loss * factor,
+            report: sum.report.iter().map(|sum| sum * factor).collect(),
+            gradients: sum_gradients(module, vec![sum.gradients], f64::from(factor)),
+        })
+    }
 }
 
 /// A fixed set of workers. The result depends on the number of parts, not on timing.

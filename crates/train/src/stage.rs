@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anomalysd_diffusion::Result as ModelResult;
-use anomalysd_diffusion::weights::{HostTensor, load_state, save_state};
+use anomalysd_diffusion::weights::{HostTensor, load_trained, replace_state, save_trained};
 use burn::module::Module;
 use burn::tensor::Device;
 
 use crate::checkpoint::{Checkpoint, Description};
 use crate::log::{Log, Progress};
 use crate::optimise::{Optimiser, OptimiserOptions};
-use crate::parallel::{PartLoss, Workers};
+use crate::parallel::{Mean, PartLoss, Workers};
 use crate::prefetch::Prefetch;
 use crate::schedule::WarmupCosine;
 use crate::{Result, TrainError};
@@ -49,8 +49,10 @@ pub struct Stage<'a> {
     pub schedule: WarmupCosine,
     /// Wall clock after which the stage ends with its schedule done, however many steps that took.
     pub time: Option<Duration>,
-    /// Samples per step.
+    /// Samples whose gradients are computed at once.
     pub batch: usize,
+    /// Batches whose gradients make one step.
+    pub accumulation: usize,
     /// Threads that each compute a part of the batch.
     pub workers: usize,
     /// Threads that make batches ahead.
@@ -74,7 +76,8 @@ pub struct Stage<'a> {
 }
 
 impl Stage<'_> {
-    /// Trains `module` and returns it on the plain device with the averaged weights.
+    /// Trains `module` and returns it on the plain device with the averaged weights. Parameters
+    /// without a gradient stay as they are and are not part of a checkpoint.
     ///
     /// `sample(n)` makes the n-th sample, `loss` computes a part of a batch, `evaluate` gets the
     /// averaged module whenever a sheet is due, writes what it likes to the given
@@ -107,32 +110,41 @@ impl Stage<'_> {
             && let Some(checkpoint) = Checkpoint::newest(self.folder, self.name)?
         {
             step = checkpoint.description.step;
-            module = load_state(module, &checkpoint.below(WEIGHTS))?;
+            module = load_trained(module, &checkpoint.below(WEIGHTS))?;
             optimiser.restore(&checkpoint.tensors, step, device);
         }
         let mut log = Log::open(&self.folder.join("log.jsonl"))?;
         let workers = Workers::new(self.workers);
-        let batches = Prefetch::start(step, self.batch, 4, self.loaders, sample);
+        let per_step = self.batch * self.accumulation.max(1);
+        let batches = Prefetch::start(step, per_step, 4, self.loaders, sample);
         let began = Instant::now();
+        let first = step;
         let mut clock = Clock::start(self.time);
         while step < self.schedule.total {
-            let parts = split(
-                batches
-                    .next()
-                    .ok_or(TrainError::Worker { stage: self.name })?,
-                workers.count(),
-            );
-            let result = workers.gradients(self.name, &module, device, parts, &loss)?;
+            let samples = batches
+                .next()
+                .ok_or(TrainError::Worker { stage: self.name })?;
+            let mut mean = Mean::default();
+            for batch in split(samples, self.accumulation) {
+                let parts = split(batch, workers.count());
+                let result = workers.gradients(self.name, &module, device, parts, &loss)?;
+                mean.add(&module, result);
+            }
+            let result = mean
+                .of(&module)
+                .ok_or(TrainError::Worker { stage: self.name })?;
             let rate = self.schedule.rate(clock.place(step, self.schedule.total));
             let (updated, norm) = optimiser.step(module, result.gradients, rate);
             module = updated;
             step += 1;
             let last = step == self.schedule.total || clock.is_over();
             if !result.loss.is_finite() || !norm.is_finite() {
+                let newest = Checkpoint::newest_description(self.folder, self.name)?;
                 return Err(TrainError::Diverged {
                     stage: self.name,
                     step,
                     value: result.loss,
+                    checkpoint: newest.map(|(path, _)| path),
                 });
             }
             let mut numbers = vec![("rate", rate), ("gradient_norm", norm)];
@@ -152,6 +164,7 @@ impl Stage<'_> {
                 stage: self.name,
                 step,
                 steps: self.schedule.total,
+                first,
                 loss: result.loss,
                 numbers,
                 seconds: began.elapsed().as_secs_f64(),
@@ -182,7 +195,7 @@ impl Stage<'_> {
 
     fn write<M: Module>(&self, module: &M, optimiser: &Optimiser, step: u64) -> Result<PathBuf> {
         let mut tensors = optimiser.state();
-        for (name, shape, values) in save_state(module)? {
+        for (name, shape, values) in save_trained(module)? {
             tensors.insert(format!("{WEIGHTS}{name}"), HostTensor { shape, values });
         }
         let description = Description {
@@ -243,13 +256,7 @@ pub fn best_weights(checkpoint: &Checkpoint) -> BTreeMap<String, HostTensor> {
 
 /// The module on the plain device with the averaged weights.
 fn averaged<M: Module>(module: &M, optimiser: &Optimiser) -> Result<M> {
-    let plain = module.valid();
-    let mut weights: BTreeMap<_, _> = save_state(&plain)?
-        .into_iter()
-        .map(|(name, shape, values)| (name, HostTensor { shape, values }))
-        .collect();
-    weights.extend(optimiser.averaged());
-    Ok(load_state(plain, &weights)?)
+    Ok(replace_state(module.valid(), &optimiser.averaged())?)
 }
 
 /// Cuts a batch into at most `count` parts of nearly equal length.

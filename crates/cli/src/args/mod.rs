@@ -5,6 +5,7 @@ mod lora;
 mod method;
 mod places;
 mod serve;
+mod tune;
 
 use std::path::PathBuf;
 
@@ -17,6 +18,7 @@ pub use lora::LoraChoice;
 pub use method::MethodArgs;
 pub use places::IgnoreArgs;
 pub use serve::ServeArgs;
+pub use tune::{ForegroundChoice, TuneArgs};
 
 use crate::device::DeviceChoice;
 use crate::shard::Shard;
@@ -242,9 +244,6 @@ pub struct FitArgs {
     /// The profile to write
     #[arg(long)]
     pub out: PathBuf,
-    /// Which weights are tuned on the good photos
-    #[arg(long, value_enum, default_value_t)]
-    pub tune: Tune,
     #[arg(long, help = k_shot_help())]
     pub k_shot: Option<usize>,
     /// Name of the only class, where DATA is a folder of good photos
@@ -261,6 +260,8 @@ pub struct FitArgs {
     pub dry_run: bool,
     #[command(flatten)]
     pub ignore: IgnoreArgs,
+    #[command(flatten)]
+    pub tuning: TuneArgs,
     /// Model, features, device.
     #[command(flatten)]
     pub engine: EngineArgs,
@@ -277,14 +278,6 @@ fn k_shot_help() -> String {
     format!(
         "Good photos per class, drawn by --seed [default: all, at most {MOST_FITTED} at even distances]"
     )
-}
-
-/// Which weights `fit` tunes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum Tune {
-    /// None: prototypes, references, normalisers and threshold.
-    #[default]
-    None,
 }
 
 /// `calibrate`.
@@ -397,7 +390,10 @@ pub struct InpaintArgs {
 pub struct ExportArgs {
     #[command(flatten)]
     pub model: ModelArgs,
-    /// The bundle's new folder
+    /// Write the LoRA of a profile that was tuned, as PEFT and diffusers name it, instead of a model
+    #[arg(long, conflicts_with_all = ["model", "vae", "lora", "licence", "f16", "f32"])]
+    pub profile: Option<PathBuf>,
+    /// The bundle's new folder; with --profile the LoRA's new file
     #[arg(long)]
     pub out: PathBuf,
     /// The model's licence, for checkpoints that come without its text

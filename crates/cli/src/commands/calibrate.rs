@@ -18,7 +18,7 @@ pub fn run(args: &CalibrateArgs, quiet: bool) -> Outcome {
         .iter()
         .map(|path| photos::read(path))
         .collect::<Outcome<Vec<_>>>()?;
-    let engine = Engine::load(&args.engine)?;
+    let engine = Engine::load_for(&args.engine, Some(&made))?;
     let features = engine.features(&args.engine)?;
     profile::check(&made, &engine, &features)?;
     let repair = engine.repair();

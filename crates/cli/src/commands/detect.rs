@@ -37,7 +37,8 @@ pub fn run(args: &DetectArgs, quiet: bool) -> Outcome {
         .iter()
         .map(|path| photos::read_with_bytes(path))
         .collect::<Outcome<Vec<(Photo, Vec<u8>)>>>()?;
-    let engine = Engine::load(&args.engine)?;
+    let own = profile.as_ref().map(|(profile, _)| profile);
+    let engine = Engine::load_for(&args.engine, own)?;
     let features = engine.features(&args.engine)?;
     let repair = engine.repair();
     let options = match &profile {

@@ -1,13 +1,18 @@
-//! `export`: any checkpoint as a bundle.
+//! `export`: any checkpoint as a bundle, or the LoRA of a profile as a file of its own.
+
+use std::path::Path;
 
 use anomalysd_diffusion::checkpoint::{ExportOptions, native};
 
 use crate::args::ExportArgs;
 use crate::error::{CliError, Outcome};
-use crate::{model, output};
+use crate::{model, output, profile};
 
 /// Writes the bundle; its folder appears complete or not at all.
 pub fn run(args: &ExportArgs) -> Outcome {
+    if let Some(path) = &args.profile {
+        return lora(path, &args.out);
+    }
     let mut parts = model::open(&args.model)?
         .ok_or_else(|| CliError::Input("--model none: there is nothing to export".into()))?;
     if let Some(path) = &args.licence {
@@ -26,4 +31,14 @@ pub fn run(args: &ExportArgs) -> Outcome {
     };
     native::save_bundle(&parts, &args.out, &options)?;
     output::print(&format!("{}", args.out.join("bundle.json").display()))
+}
+
+/// Writes what a profile changes in the U-Net.
+fn lora(profile_path: &Path, out: &Path) -> Outcome {
+    let (read, _) = profile::read(profile_path)?;
+    let tuned = read
+        .tuned
+        .ok_or_else(|| CliError::at(profile_path, "was not tuned: it holds no LoRA"))?;
+    output::write(out, &tuned.tuning.lora_file()?)?;
+    output::print(&out.display().to_string())
 }

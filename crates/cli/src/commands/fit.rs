@@ -8,6 +8,7 @@ use anomalysd_detect::control::Control;
 use anomalysd_detect::pipeline::Detector;
 use anomalysd_detect::profile::Profile;
 
+use super::tune::Plan;
 use crate::args::{FitArgs, MOST_FITTED};
 use crate::engine::Engine;
 use crate::error::{CliError, Outcome};
@@ -20,6 +21,7 @@ pub fn run(args: &FitArgs, quiet: bool) -> Outcome {
     let options = args.method.options();
     let classes = classes(args, options.seed, quiet)?;
     let prompts = PromptList::read(args.prompts.as_deref())?;
+    let plan = Plan::new(args, options.seed)?;
     if args.dry_run {
         for (name, good) in &classes {
             output::print(&format!(
@@ -28,9 +30,13 @@ pub fn run(args: &FitArgs, quiet: bool) -> Outcome {
                 prompts.get(name).both()
             ))?;
         }
-        return Ok(());
+        return plan.map_or(Ok(()), |plan| plan.say());
     }
-    let engine = Engine::load(&args.engine)?;
+    let mut engine = Engine::load(&args.engine)?;
+    let tuned = match &plan {
+        Some(plan) => plan.carry_out(&mut engine, &classes, &prompts, &options, quiet)?,
+        None => None,
+    };
     let features = engine.features(&args.engine)?;
     let repair = engine.repair();
     let detector =
@@ -59,6 +65,7 @@ pub fn run(args: &FitArgs, quiet: bool) -> Outcome {
         features,
         options,
         classes: fitted,
+        tuned,
     };
     if args.no_references {
         made = made.without_references();

@@ -12,3 +12,4 @@ pub mod inspect;
 pub mod pretrain;
 pub mod serve;
 pub mod synth;
+pub mod tune;

@@ -59,14 +59,15 @@ pub fn run(args: &EvalArgs, quiet: bool) -> Outcome {
     let dataset = Dataset::read(&args.data)?;
     let prompts = PromptList::read(args.prompts.as_deref())?;
     let classes = chosen_classes(&dataset, args)?;
-    let engine = Engine::load(&args.engine)?;
-    let features = engine.features(&args.engine)?;
-    let repair = engine.repair();
     let profile = args
         .profile
         .as_deref()
         .map(crate::profile::read)
         .transpose()?;
+    let own = profile.as_ref().map(|(profile, _)| profile);
+    let engine = Engine::load_for(&args.engine, own)?;
+    let features = engine.features(&args.engine)?;
+    let repair = engine.repair();
     let options = match &profile {
         Some((profile, _)) => args.method.over(profile.options.clone()),
         None => args.method.options(),

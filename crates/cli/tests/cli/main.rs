@@ -10,3 +10,4 @@ mod readme;
 mod serve;
 mod shards;
 mod support;
+mod tuning;

@@ -12,7 +12,7 @@ use super::{Detector, views};
 use crate::DetectError;
 use crate::control::{Control, Stage};
 use crate::features::FeatureNetwork;
-use crate::ignore::{Place, ignored, painted_over};
+use crate::ignore::{Place, ignored};
 use crate::options::MaskOptions;
 use crate::profile::{MOST_PHOTOS, round_to_half};
 use crate::prompts::Prompts;
@@ -71,12 +71,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
                 most: MOST_PHOTOS,
             });
         }
-        let places = |photo: &Photo| ignored(&self.ignored, photo.width, photo.height);
-        let good: Vec<Photo> = good
-            .iter()
-            .map(|photo| self.resized(photo))
-            .map(|photo| painted_over(&photo, &places(&photo)))
-            .collect();
+        let good: Vec<Photo> = good.iter().map(|photo| self.shown(photo)).collect();
         if let Some(side) = self.tile_side() {
             return self.fit_tiles(prompts, &good, side, control).await;
         }

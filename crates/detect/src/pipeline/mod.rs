@@ -24,7 +24,7 @@ use anomalysd_imaging::Photo;
 
 use crate::DetectError;
 use crate::features::FeatureNetwork;
-use crate::ignore::{MinArea, Place};
+use crate::ignore::{MinArea, Place, ignored, painted_over};
 use crate::options::{DetectOptions, OptionsError, error};
 use crate::repaint::{Repair, RepairTraits};
 
@@ -132,6 +132,13 @@ impl<'a, R: Repair, F: FeatureNetwork> Detector<'a, R, F> {
         self.options.longer_side(own)
     }
 
+    /// The photo as the method sees it: resized, its ignored places painted over.
+    pub fn shown(&self, photo: &Photo) -> Photo {
+        let photo = self.resized(photo);
+        let places = ignored(&self.ignored, photo.width, photo.height);
+        painted_over(&photo, &places)
+    }
+
     fn inference_steps(&self) -> usize {
         let own = self
             .traits
@@ -141,7 +148,7 @@ impl<'a, R: Repair, F: FeatureNetwork> Detector<'a, R, F> {
     }
 
     /// Cells per side of each scale of the plan.
-    fn scales(&self) -> Vec<usize> {
+    pub fn scales(&self) -> Vec<usize> {
         let own = self
             .traits
             .as_ref()

@@ -10,6 +10,21 @@ use crate::prototypes::{Descriptors, Pose, Turn, located};
 use crate::repaint::Repair;
 
 impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
+    /// Turns of the good photos of a class that are still good, as [`Self::fit`] finds them.
+    ///
+    /// # Errors
+    /// The feature network's own.
+    pub async fn allowed_turns(&self, good: &[Photo]) -> Result<Vec<Turn>, DetectError> {
+        let mut described = Vec::with_capacity(good.len());
+        for photo in good {
+            let photo = self.shown(photo);
+            let (_, descriptors) = self.described(&photo).await?;
+            described.push((photo, descriptors));
+        }
+        let all: Vec<_> = described.iter().map(|(photo, own)| (photo, own)).collect();
+        Ok(self.pose(&all).await?.0.turns)
+    }
+
     /// What is said of the pose of a class with one good photo. A part on a background has an up and
     /// a down that one photo does not tell.
     pub(super) fn pose_of_one(&self, photo: &Photo) -> Pose {

@@ -304,6 +304,7 @@ fn a_loaded_profile_judges_bit_for_bit_as_the_fit_that_made_it() {
         features: weights,
         options: detector.options().clone(),
         classes: vec![class.clone()],
+        tuned: None,
     };
     let loaded = Profile::from_bytes(profile.to_bytes().unwrap()).unwrap();
     let control = Control::default();
@@ -417,6 +418,7 @@ fn whatever_can_be_fitted_can_be_written_and_read() {
             },
             options,
             classes: vec![class],
+            tuned: None,
         };
         let read = Profile::from_bytes(profile.to_bytes().unwrap()).unwrap();
         assert_eq!(read.classes[0].prototypes, profile.classes[0].prototypes);

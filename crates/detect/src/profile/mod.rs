@@ -1,7 +1,7 @@
 //! What `fit` makes: everything known of some classes, in one safetensors file.
 //!
 //! JSON in the file's metadata says what things are, tensors hold the numbers: descriptors of the
-//! good photos, contexts and reference latents in f16, subspaces and normalisers in f32. There is
+//! good photos, contexts, reference latents and what was tuned in f16, subspaces and normalisers in f32. There is
 //! no time, host or path in it: the same fit gives the same bytes. `fit` itself rounds to f16 what
 //! is stored so, and a loaded profile judges bit for bit as the fit that made it.
 
@@ -11,6 +11,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+use anomalysd_diffusion::tuning::Tuning;
 use serde::{Deserialize, Serialize};
 
 use crate::DetectError;
@@ -40,10 +41,20 @@ pub struct Weights {
     pub fingerprint: String,
 }
 
+/// What was tuned before the classes were fitted, and on which model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tuned {
+    /// The model that whoever uses the profile has to load.
+    pub base: Weights,
+    /// What is added to its weights as they are read.
+    pub tuning: Tuning,
+}
+
 /// Everything known of some classes.
 #[derive(Debug, Clone)]
 pub struct Profile {
-    /// The diffusion model; `None` where features alone are compared.
+    /// The diffusion model, tuned where [`Self::tuned`] says so; `None` where features alone are
+    /// compared.
     pub model: Option<Weights>,
     /// The feature network.
     pub features: Weights,
@@ -51,6 +62,8 @@ pub struct Profile {
     pub options: DetectOptions,
     /// The classes, by name.
     pub classes: Vec<ClassModel>,
+    /// What makes the model of another one that people have.
+    pub tuned: Option<Tuned>,
 }
 
 impl Profile {
@@ -135,7 +148,22 @@ struct Header {
     features: Weights,
     options: DetectOptions,
     classes: Vec<ClassHeader>,
+    /// Absent where nothing was tuned, as in profiles from before there was such a thing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tuned: Option<TunedHeader>,
 }
+
+/// What was tuned, beside its tensors.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TunedHeader {
+    base: Weights,
+    lora_alpha: f64,
+}
+
+/// Before the names of the tensors that were tuned.
+const LORA: &str = "tuned.lora.";
+const DECODER: &str = "tuned.vae.";
 
 /// What is known of a class beside its tensors.
 #[derive(Debug, Serialize, Deserialize)]

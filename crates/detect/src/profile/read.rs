@@ -3,9 +3,13 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
+use anomalysd_diffusion::tuning::{self, Tuning};
 use anomalysd_diffusion::weights::{HostTensor, SafetensorsSource, TensorSource};
 
-use super::{ClassHeader, Header, METADATA_KEY, MOST_PHOTOS, Profile, SCHEMA};
+use super::{
+    ClassHeader, DECODER, Header, LORA, METADATA_KEY, MOST_PHOTOS, Profile, SCHEMA, Tuned,
+    TunedHeader,
+};
 use crate::DetectError;
 use crate::ignore::{MOST_PLACES, Place};
 use crate::options::FeatureOptions;
@@ -33,16 +37,36 @@ struct Tensors {
 impl Tensors {
     /// A tensor with `rank` sides, all values finite.
     fn take(&self, name: &str, rank: usize) -> Result<HostTensor, DetectError> {
-        if !self.unused.borrow_mut().remove(name) {
-            return refuse(format!("tensor `{name}` is missing"));
-        }
-        let tensor = self.source.read(name)?;
+        let tensor = self.take_any(name)?;
         if tensor.shape.len() != rank {
             return refuse(format!(
                 "tensor `{name}` has shape {:?}, expected {rank} sides",
                 tensor.shape
             ));
         }
+        Ok(tensor)
+    }
+
+    /// All tensors whose names begin with `prefix`, by the rest of their names.
+    fn below(&self, prefix: &str) -> Result<tuning::Tensors, DetectError> {
+        let names: Vec<String> = {
+            let unused = self.unused.borrow();
+            let all = unused.iter().filter(|name| name.starts_with(prefix));
+            all.cloned().collect()
+        };
+        let tensor = |name: String| {
+            let tensor = self.take_any(&name)?;
+            Ok((name[prefix.len()..].to_owned(), tensor))
+        };
+        names.into_iter().map(tensor).collect()
+    }
+
+    /// A tensor, all values finite.
+    fn take_any(&self, name: &str) -> Result<HostTensor, DetectError> {
+        if !self.unused.borrow_mut().remove(name) {
+            return refuse(format!("tensor `{name}` is missing"));
+        }
+        let tensor = self.source.read(name)?;
         if tensor.values.iter().any(|value| !value.is_finite()) {
             return refuse(format!("tensor `{name}` holds NaN or infinity"));
         }
@@ -105,6 +129,10 @@ impl Profile {
         if classes.is_empty() {
             return refuse("it holds no class");
         }
+        let tuned = header
+            .tuned
+            .map(|tuned| read_tuned(&tensors, tuned, header.model.is_some()))
+            .transpose()?;
         if let Some(name) = tensors.unused.borrow().first() {
             return refuse(format!("tensor `{name}` belongs to nothing"));
         }
@@ -113,8 +141,28 @@ impl Profile {
             features: header.features,
             options: header.options,
             classes,
+            tuned,
         })
     }
+}
+
+fn read_tuned(
+    tensors: &Tensors,
+    header: TunedHeader,
+    has_model: bool,
+) -> Result<Tuned, DetectError> {
+    let tuning = Tuning {
+        lora: tensors.below(LORA)?,
+        lora_alpha: header.lora_alpha,
+        decoder: tensors.below(DECODER)?,
+    };
+    if !has_model || !tuning.lora_alpha.is_finite() {
+        return refuse("it was tuned, but not a model, or with no number");
+    }
+    Ok(Tuned {
+        base: header.base,
+        tuning,
+    })
 }
 
 fn read_class(

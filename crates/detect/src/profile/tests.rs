@@ -117,6 +117,7 @@ fn profile() -> Profile {
         features: weights("network"),
         options: DetectOptions::default(),
         classes: vec![class("a", false), class("b", true), aligned("c")],
+        tuned: None,
     }
 }
 

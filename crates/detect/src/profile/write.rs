@@ -6,7 +6,9 @@ use half::f16;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
-use super::{ClassHeader, Header, METADATA_KEY, Profile, SCHEMA};
+use super::{
+    ClassHeader, DECODER, Header, LORA, METADATA_KEY, Profile, SCHEMA, Tuned, TunedHeader,
+};
 use crate::DetectError;
 use crate::pipeline::ClassModel;
 
@@ -41,12 +43,19 @@ impl Profile {
         for (index, class) in self.classes.iter().enumerate() {
             add(&mut tensors, &format!("classes.{index}"), class);
         }
+        if let Some(tuned) = &self.tuned {
+            add_tuned(&mut tensors, tuned);
+        }
         let header = Header {
             schema: SCHEMA.to_owned(),
             model: self.model.clone(),
             features: self.features.clone(),
             options: self.options.clone(),
             classes: self.classes.iter().map(header).collect(),
+            tuned: self.tuned.as_ref().map(|tuned| TunedHeader {
+                base: tuned.base.clone(),
+                lora_alpha: tuned.tuning.lora_alpha,
+            }),
         };
         let json = serde_json::to_string(&header).map_err(|error| failed(error.to_string()))?;
         let metadata = HashMap::from([(METADATA_KEY.to_owned(), json)]);
@@ -87,6 +96,14 @@ fn header(class: &ClassModel) -> ClassHeader {
         normalisers: class.normalisers.clone(),
         calibration: class.calibration.clone(),
         ignored: class.ignored.clone(),
+    }
+}
+
+fn add_tuned(tensors: &mut Tensors, tuned: &Tuned) {
+    for (prefix, changes) in [(LORA, &tuned.tuning.lora), (DECODER, &tuned.tuning.decoder)] {
+        for (name, change) in changes {
+            tensors.half(format!("{prefix}{name}"), &change.shape, &change.values);
+        }
     }
 }
 

@@ -16,6 +16,7 @@ pub use ready::{ReadyClass, Scene};
 pub use repair::{
     Contexts, Latents, NoRepair, PaintRequest, Prompt, Repair, RepairTraits, Tick, Ticked,
 };
+pub use transfer::upload_latents;
 
 #[cfg(test)]
 mod tests;

@@ -25,8 +25,9 @@ pub(crate) fn upload_masks(masks: &[Mask], device: &Device) -> Tensor<4> {
     Tensor::from_data(data, device)
 }
 
-/// Latents as `[1, C, h, w]`, resized bilinearly where they are of another size.
-pub(crate) fn upload_latents(
+/// Latents as `[1, C, h, w]`, resized bilinearly where they are of another size: as a detection shows
+/// references to the U-Net.
+pub fn upload_latents(
     latents: &Latents,
     width: usize,
     height: usize,

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::{DiffusionError, Result};
 
 /// Key of diffusers' copy of PEFT's configuration in the file's metadata.
-const METADATA: &str = "lora_adapter_metadata";
+pub(crate) const METADATA: &str = "lora_adapter_metadata";
 
 /// The part of `adapter_config.json` that changes numbers.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -28,6 +28,14 @@ pub struct PeftConfig {
 }
 
 impl PeftConfig {
+    /// One α for all.
+    pub(super) fn of_alpha(lora_alpha: f64) -> Self {
+        Self {
+            lora_alpha: Some(lora_alpha),
+            ..Self::default()
+        }
+    }
+
     /// Reads an `adapter_config.json`.
     pub(super) fn parse(what: &str, json: &str) -> Result<Self> {
         let config: Self = serde_json::from_str(json).map_err(|error| broken(what, &error))?;

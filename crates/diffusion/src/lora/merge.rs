@@ -6,7 +6,7 @@ use std::rc::Rc;
 use safetensors::Dtype;
 
 use crate::Result;
-use crate::weights::{HostTensor, SafetensorsSource, TensorSource};
+use crate::weights::{HostTensor, TensorSource};
 
 /// What is added to a weight: `factor · up · down`.
 pub(super) struct Change {
@@ -20,7 +20,7 @@ pub(super) struct Change {
 
 /// Checks that a pair fits its weight; returns its rank, or a sentence that says why it does not.
 pub(super) fn check(
-    source: &SafetensorsSource,
+    source: &dyn TensorSource,
     (down, up): (&str, &str),
     weight: &str,
     shape: &[usize],
@@ -46,7 +46,7 @@ pub(super) fn check(
 /// A component's tensors, some of them changed.
 pub(super) struct Merged {
     base: Box<dyn TensorSource>,
-    lora: Rc<SafetensorsSource>,
+    lora: Rc<dyn TensorSource>,
     /// Changes by the name of the weight.
     changes: BTreeMap<String, Change>,
 }
@@ -54,7 +54,7 @@ pub(super) struct Merged {
 impl Merged {
     pub(super) fn new(
         base: Box<dyn TensorSource>,
-        lora: Rc<SafetensorsSource>,
+        lora: Rc<dyn TensorSource>,
         changes: BTreeMap<String, Change>,
     ) -> Self {
         Self {
@@ -120,6 +120,7 @@ mod tests {
     use safetensors::tensor::TensorView;
 
     use super::*;
+    use crate::weights::SafetensorsSource;
 
     fn pair(down: &[usize], up: &[usize]) -> SafetensorsSource {
         let bytes = |shape: &[usize]| vec![0; 4 * shape.iter().product::<usize>()];

@@ -5,6 +5,7 @@ use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor};
 
 use super::dispatch::{MAX_DISPATCH_FLOP, channel_flop, convolution_pieces};
+use super::low_rank::LowRankConv2d;
 use super::norm::in_type;
 use crate::Result;
 use crate::weights::{Init, Loader};
@@ -75,6 +76,8 @@ pub struct Conv2d {
     pub weight: Param<Tensor<4>>,
     /// `[out]`.
     pub bias: Option<Param<Tensor<1>>>,
+    /// A change that is being trained; none in a model that is only used.
+    lora: Option<LowRankConv2d>,
     #[module(skip)]
     stride: usize,
     #[module(skip)]
@@ -101,6 +104,7 @@ impl Conv2d {
         Ok(Self {
             weight: loader.param("weight", [outputs, inputs, kernel, kernel], init)?,
             bias,
+            lora: LowRankConv2d::load(loader, inputs, outputs, kernel),
             stride: config.stride,
             padding: config.padding,
         })
@@ -117,7 +121,13 @@ impl Conv2d {
     /// # Shapes
     /// `[batch, in, height, width]` to `[batch, out, height', width']`.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        self.forward_within(input, MAX_DISPATCH_FLOP)
+        match &self.lora {
+            None => self.forward_within(input, MAX_DISPATCH_FLOP),
+            Some(lora) => {
+                let own = self.forward_within(input.clone(), MAX_DISPATCH_FLOP);
+                own + lora.forward(input, self.options())
+            }
+        }
     }
 
     /// The same in dispatches of at most `limit` floating-point operations.
@@ -154,8 +164,11 @@ impl Conv2d {
     }
 
     fn convolve(&self, input: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
-        let options = ConvOptions::new_with_padding([self.stride; 2], [self.padding; 2], [1, 1], 1);
-        burn::tensor::module::conv2d(input, weight, bias, options)
+        burn::tensor::module::conv2d(input, weight, bias, self.options())
+    }
+
+    fn options(&self) -> ConvOptions<2> {
+        ConvOptions::new_with_padding([self.stride; 2], [self.padding; 2], [1, 1], 1)
     }
 }
 

@@ -4,6 +4,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor};
 
 use super::dispatch::{MAX_DISPATCH_FLOP, most_units, pieces};
+use super::low_rank::LowRankLinear;
 use super::norm::{as_f32, in_type};
 use crate::Result;
 use crate::weights::{Init, Loader};
@@ -15,6 +16,8 @@ pub struct Linear {
     pub weight: Param<Tensor<2>>,
     /// `[out]`.
     pub bias: Option<Param<Tensor<1>>>,
+    /// A change that is being trained; none in a model that is only used.
+    lora: Option<LowRankLinear>,
 }
 
 impl Linear {
@@ -29,6 +32,7 @@ impl Linear {
             bias: bias
                 .then(|| loader.param("bias", [outputs], init))
                 .transpose()?,
+            lora: LowRankLinear::load(loader, inputs, outputs),
         })
     }
 
@@ -49,7 +53,12 @@ impl Linear {
     /// # Shapes
     /// `[…, in]` to `[…, out]`.
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
-        self.forward_within(input, MAX_DISPATCH_FLOP)
+        match &self.lora {
+            None => self.forward_within(input, MAX_DISPATCH_FLOP),
+            Some(lora) => {
+                self.forward_within(input.clone(), MAX_DISPATCH_FLOP) + lora.forward(input)
+            }
+        }
     }
 
     /// The same in dispatches of at most `limit` floating-point operations.

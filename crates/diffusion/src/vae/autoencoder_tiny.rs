@@ -134,6 +134,10 @@ enum StepKind {
 }
 
 #[derive(Module, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "some twenty per model; modules cannot be boxed"
+)]
 enum TinyLayer {
     Conv(Conv2d),
     Block(AutoencoderTinyBlock),

@@ -17,7 +17,22 @@ pub type NamedTensor = (String, Vec<usize>, Vec<f32>);
 /// # Errors
 /// Where the device cannot hand a tensor's values back.
 pub fn save_state(module: &impl Module) -> Result<Vec<NamedTensor>> {
-    let mut visitor = Collector::default();
+    collect(module, false)
+}
+
+/// The parameters that are trained: those that [`train_only`] left a gradient.
+///
+/// # Errors
+/// As [`save_state`].
+pub fn save_trained(module: &impl Module) -> Result<Vec<NamedTensor>> {
+    collect(module, true)
+}
+
+fn collect(module: &impl Module, trained_only: bool) -> Result<Vec<NamedTensor>> {
+    let mut visitor = Collector {
+        trained_only,
+        ..Collector::default()
+    };
     module.visit(&mut visitor);
     match visitor.failed {
         None => Ok(visitor.tensors),
@@ -31,16 +46,50 @@ pub fn save_state(module: &impl Module) -> Result<Vec<NamedTensor>> {
 /// # Errors
 /// Missing, misshapen or damaged tensors, as the loader reports them.
 pub fn load_state<M: Module>(module: M, source: &dyn TensorSource) -> Result<M> {
+    load_picked(module, source, |_| true)
+}
+
+/// As [`load_state`] for the parameters that are trained; all others stay as they are.
+///
+/// # Errors
+/// As [`load_state`].
+pub fn load_trained<M: Module>(module: M, source: &dyn TensorSource) -> Result<M> {
+    load_picked(module, source, |parameter| parameter.trained)
+}
+
+/// As [`load_state`] for the parameters that `source` has; all others stay as they are.
+///
+/// # Errors
+/// Misshapen or damaged tensors.
+pub fn replace_state<M: Module>(module: M, source: &dyn TensorSource) -> Result<M> {
+    load_picked(module, source, |parameter| {
+        source.shape(&parameter.name).is_some()
+    })
+}
+
+/// The module on an autodiff device with gradients for the parameters that `trained` names, and for
+/// no other: their values cannot change, and no work is spent on them.
+pub fn train_only<M: Module>(module: M, trained: impl Fn(&str) -> bool) -> M {
+    module.map(&mut Freezer {
+        path: Path::default(),
+        trained,
+    })
+}
+
+fn load_picked<M: Module>(
+    module: M,
+    source: &dyn TensorSource,
+    pick: impl Fn(&Parameter) -> bool,
+) -> Result<M> {
     let mut values = BTreeMap::new();
-    for (name, shape) in shapes(&module) {
+    for parameter in parameters(&module).into_iter().filter(pick) {
+        let Parameter { name, shape, .. } = parameter;
         let read = read_checked(source, &name, &shape)?;
-        values.insert(
-            name,
-            HostTensor {
-                shape,
-                values: read,
-            },
-        );
+        let tensor = HostTensor {
+            shape,
+            values: read,
+        };
+        values.insert(name, tensor);
     }
     Ok(module.map(&mut Replacer {
         path: Path::default(),
@@ -48,10 +97,10 @@ pub fn load_state<M: Module>(module: M, source: &dyn TensorSource) -> Result<M> 
     }))
 }
 
-fn shapes(module: &impl Module) -> Vec<(String, Vec<usize>)> {
-    let mut visitor = Shapes::default();
+fn parameters(module: &impl Module) -> Vec<Parameter> {
+    let mut visitor = Parameters::default();
     module.visit(&mut visitor);
-    visitor.shapes
+    visitor.found
 }
 
 /// The path of the module being visited. The names of enum variants are not part of a key.
@@ -79,6 +128,7 @@ impl Path {
 #[derive(Default)]
 struct Collector {
     path: Path,
+    trained_only: bool,
     tensors: Vec<NamedTensor>,
     failed: Option<DiffusionError>,
 }
@@ -95,6 +145,9 @@ impl ModuleVisitor for Collector {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let name = self.path.key();
         let tensor = param.val();
+        if self.trained_only && !tensor.is_require_grad() {
+            return;
+        }
         let shape = tensor.dims().to_vec();
         match tensor.into_data().convert::<f32>().try_to_vec::<f32>() {
             Ok(values) => self.tensors.push((name, shape, values)),
@@ -108,13 +161,20 @@ impl ModuleVisitor for Collector {
     }
 }
 
-#[derive(Default)]
-struct Shapes {
-    path: Path,
-    shapes: Vec<(String, Vec<usize>)>,
+/// What is known of a parameter without reading it.
+struct Parameter {
+    name: String,
+    shape: Vec<usize>,
+    trained: bool,
 }
 
-impl ModuleVisitor for Shapes {
+#[derive(Default)]
+struct Parameters {
+    path: Path,
+    found: Vec<Parameter>,
+}
+
+impl ModuleVisitor for Parameters {
     fn enter_module(&mut self, name: &str, container: &str) {
         self.path.enter(name, container);
     }
@@ -124,8 +184,32 @@ impl ModuleVisitor for Shapes {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.shapes
-            .push((self.path.key(), param.val().dims().to_vec()));
+        let tensor = param.val();
+        self.found.push(Parameter {
+            name: self.path.key(),
+            shape: tensor.dims().to_vec(),
+            trained: tensor.is_require_grad(),
+        });
+    }
+}
+
+struct Freezer<F> {
+    path: Path,
+    trained: F,
+}
+
+impl<F: Fn(&str) -> bool> ModuleMapper for Freezer<F> {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _name: &str, container: &str) {
+        self.path.exit(container);
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let trained = (self.trained)(&self.path.key());
+        param.set_require_grad(trained)
     }
 }
 

@@ -6,15 +6,16 @@ use rand_chacha::rand_core::RngCore;
 use crate::photos::{below, between, unit};
 
 /// Smallest share of the photo that a hole takes.
-const SMALLEST: f32 = 0.02;
+pub(crate) const SMALLEST: f32 = 0.02;
 
 /// A hidden set for `photo`: rectangles on the product, a fast pass of a grid, or a blob.
 /// `cell` is the side of a latent cell in pixels.
 pub fn draw(photo: &Photo, cell: usize, rng: &mut impl RngCore) -> Mask {
     let (width, height) = (photo.width, photo.height);
+    let near = || dilate(&foreground(photo, ForegroundMode::Auto), 2 * cell, 2 * cell);
     for _ in 0..8 {
         let mask = match unit(rng) {
-            share if share < 0.4 => rectangles(photo, cell, rng),
+            share if share < 0.4 => rectangles(&near(), rng),
             share if share < 0.8 => grid(width, height, cell, rng),
             _ => blob(width, height, rng),
         };
@@ -25,9 +26,10 @@ pub fn draw(photo: &Photo, cell: usize, rng: &mut impl RngCore) -> Mask {
     grid(width, height, cell, rng)
 }
 
-/// One to four rectangles of 5 to 50 % of the photo, within the product dilated by two cells.
-fn rectangles(photo: &Photo, cell: usize, rng: &mut impl RngCore) -> Mask {
-    let (width, height) = (photo.width, photo.height);
+/// One to four rectangles of 5 to 50 % of the photo, of which what lies in `near` is hidden: the
+/// product, dilated by two cells.
+pub(crate) fn rectangles(near: &Mask, rng: &mut impl RngCore) -> Mask {
+    let (width, height) = (near.width, near.height);
     let mut mask = Mask::new(width, height);
     for _ in 0..=below(rng, 4) {
         let area = between(rng, 0.05, 0.3) * (width * height) as f32;
@@ -39,10 +41,9 @@ fn rectangles(photo: &Photo, cell: usize, rng: &mut impl RngCore) -> Mask {
             mask.data[row * width + x..row * width + x + w].fill(true);
         }
     }
-    let near = dilate(&foreground(photo, ForegroundMode::Auto), 2 * cell, 2 * cell);
     mask.data
         .iter_mut()
-        .zip(near.data)
+        .zip(&near.data)
         .for_each(|(hidden, product)| *hidden &= product);
     mask
 }
@@ -66,7 +67,7 @@ fn grid(width: usize, height: usize, cell: usize, rng: &mut impl RngCore) -> Mas
 }
 
 /// A union of discs.
-fn blob(width: usize, height: usize, rng: &mut impl RngCore) -> Mask {
+pub(crate) fn blob(width: usize, height: usize, rng: &mut impl RngCore) -> Mask {
     let side = width.min(height) as f32;
     let centre = [between(rng, 0.1, 0.9), between(rng, 0.1, 0.9)];
     let discs: Vec<[f32; 3]> = (0..=below(rng, 5))

@@ -183,6 +183,7 @@ pub fn train(
         },
         time: None,
         batch: settings.batch,
+        accumulation: 1,
         workers: options.workers,
         loaders: options.loader_threads(),
         checkpoint_every: options.checkpoint_every,

@@ -6,12 +6,12 @@ use anomalysd_diffusion::Result as ModelResult;
 use anomalysd_diffusion::scheduler::Ddim;
 use anomalysd_diffusion::unet::ReferenceOptions;
 use anomalysd_diffusion::vae::Vae;
-use anomalysd_imaging::{Mask, Photo, max_pool_mask};
+use anomalysd_imaging::{Photo, max_pool_mask};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::samples::{NOISIEST, Sample};
 use super::{Denoiser, REFERENCE_TOKENS, UnetOptions};
-use crate::measure::photos_tensor;
+use crate::measure::{mask_tensor, photos_tensor};
 use crate::noise;
 use crate::parallel::PartLoss;
 
@@ -189,13 +189,4 @@ impl Setting<'_> {
         }
         Ok(sum / FEATURE_TAPS as f64)
     }
-}
-
-fn mask_tensor(masks: impl Iterator<Item = Mask>, device: &Device) -> Tensor<4> {
-    let (mut values, mut shape) = (Vec::new(), [0, 1, 0, 0]);
-    for mask in masks {
-        values.extend(mask.data.iter().map(|&set| f32::from(u8::from(set))));
-        shape = [shape[0] + 1, 1, mask.height, mask.width];
-    }
-    Tensor::from_data(TensorData::new(values, shape), device)
 }

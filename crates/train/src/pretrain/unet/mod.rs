@@ -282,6 +282,7 @@ pub fn train(
         },
         time: settings.time(),
         batch: settings.batch,
+        accumulation: 1,
         workers: options.workers,
         loaders: options.loader_threads(),
         checkpoint_every: options.checkpoint_every,

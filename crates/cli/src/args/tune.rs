@@ -1,0 +1,182 @@
+//! How `fit` tunes weights before it fits.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use anomalysd_imaging::ForegroundMode;
+use anomalysd_train::tune::{Method, Options};
+use clap::{Args, ValueEnum};
+
+/// Which weights `fit` tunes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Tune {
+    /// None: prototypes, references, normalisers and threshold.
+    #[default]
+    None,
+    /// Low-rank factors of the U-Net and the decoder; the profile holds them.
+    Lora,
+    /// The whole U-Net and the decoder, written as a model beside the profile.
+    Full,
+}
+
+impl Tune {
+    /// What the library calls it; `None` where nothing is tuned.
+    pub fn method(self) -> Option<Method> {
+        match self {
+            Self::None => None,
+            Self::Lora => Some(Method::Lora),
+            Self::Full => Some(Method::Full),
+        }
+    }
+}
+
+/// Where the part is on a good photo.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ForegroundChoice {
+    /// Found on the photo itself.
+    Mode(ForegroundMode),
+    /// A folder of masks.
+    Masks(PathBuf),
+}
+
+impl FromStr for ForegroundChoice {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text {
+            "auto" => Self::Mode(ForegroundMode::Auto),
+            "otsu" => Self::Mode(ForegroundMode::Otsu),
+            "full" => Self::Mode(ForegroundMode::Full),
+            folder => Self::Masks(PathBuf::from(folder)),
+        })
+    }
+}
+
+/// The text of a flag with the default that the library holds.
+fn tuning<T: std::fmt::Display>(text: &str, pick: fn(Options) -> T) -> String {
+    format!("{text} [default: {}]", pick(Options::default()))
+}
+
+/// How weights are tuned; what is not given keeps its default.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Tuning")]
+pub struct TuneArgs {
+    /// Which weights are tuned on the good photos
+    #[arg(long, value_enum, default_value_t)]
+    pub tune: Tune,
+    #[arg(long, value_name = "N", help = tuning("Training steps of the U-Net", |own| own.unet.max_train_steps))]
+    pub steps: Option<u64>,
+    /// Training steps of the decoder [default: half of --steps]
+    #[arg(long, value_name = "N")]
+    pub decoder_steps: Option<u64>,
+    /// Highest learning rate of the U-Net [default: 0.0001 for lora, 0.00001 for full]
+    #[arg(long, value_name = "RATE")]
+    pub learning_rate: Option<f64>,
+    #[arg(long, value_name = "N", help = tuning("Samples whose gradients are computed at once", |own| own.unet.train_batch_size))]
+    pub train_batch_size: Option<usize>,
+    #[arg(long, value_name = "N", help = tuning("Rank of the LoRA", |own| own.unet.rank))]
+    pub rank: Option<usize>,
+    /// A LoRA of the convolutions, too
+    #[arg(long)]
+    pub lora_convolutions: bool,
+    /// Where rectangles are hidden: on the part as `auto` or `otsu` finds it, on the `full` photo, or on
+    /// masks DIR/CLASS/PHOTO.png, white on the part [default: auto]
+    #[arg(long, value_name = "auto|otsu|full|DIR")]
+    pub foreground: Option<ForegroundChoice>,
+    /// All options of the tuning as JSON; flags win [default: the library's]
+    #[arg(long, value_name = "FILE")]
+    pub tune_options: Option<PathBuf>,
+    /// Folder of checkpoints and log.jsonl [default: OUT.work]
+    #[arg(long, value_name = "DIR")]
+    pub work: Option<PathBuf>,
+    #[arg(long, value_name = "N", help = tuning("Steps between checkpoints; 0: one at the end of each stage", |own| own.checkpoint_every))]
+    pub checkpoint_every: Option<u64>,
+    /// Continue from the newest checkpoints in DIR; options and photos are those of the run that wrote them
+    #[arg(long, value_name = "DIR", conflicts_with = "work")]
+    pub resume: Option<PathBuf>,
+}
+
+impl TuneArgs {
+    /// A flag that says how to tune where nothing is tuned.
+    pub fn idle(&self) -> Option<&'static str> {
+        let given = [
+            ("--steps", self.steps.is_some()),
+            ("--decoder-steps", self.decoder_steps.is_some()),
+            ("--learning-rate", self.learning_rate.is_some()),
+            ("--train-batch-size", self.train_batch_size.is_some()),
+            ("--rank", self.rank.is_some()),
+            ("--lora-convolutions", self.lora_convolutions),
+            ("--foreground", self.foreground.is_some()),
+            ("--tune-options", self.tune_options.is_some()),
+            ("--work", self.work.is_some()),
+            ("--checkpoint-every", self.checkpoint_every.is_some()),
+            ("--resume", self.resume.is_some()),
+        ];
+        let idle = given.iter().find(|(_, given)| *given);
+        idle.filter(|_| self.tune == Tune::None)
+            .map(|(name, _)| *name)
+    }
+
+    /// `options` with everything that was given.
+    pub fn over(&self, mut options: Options) -> Options {
+        fn set<T: Copy>(slot: &mut T, value: Option<T>) {
+            *slot = value.unwrap_or(*slot);
+        }
+        set(&mut options.unet.max_train_steps, self.steps);
+        let half = self.steps.map(|steps| steps / 2);
+        set(
+            &mut options.decoder.max_train_steps,
+            self.decoder_steps.or(half),
+        );
+        options.unet.learning_rate = self.learning_rate.or(options.unet.learning_rate);
+        set(&mut options.unet.train_batch_size, self.train_batch_size);
+        set(&mut options.decoder.train_batch_size, self.train_batch_size);
+        set(&mut options.unet.rank, self.rank);
+        options.unet.lora_convolutions |= self.lora_convolutions;
+        set(&mut options.checkpoint_every, self.checkpoint_every);
+        options
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_win_and_half_of_the_steps_are_the_decoders() {
+        let args = TuneArgs {
+            tune: Tune::Lora,
+            steps: Some(60),
+            rank: Some(2),
+            ..TuneArgs::default()
+        };
+        let options = args.over(Options::default());
+        assert_eq!(options.unet.max_train_steps, 60);
+        assert_eq!(options.decoder.max_train_steps, 30);
+        assert_eq!(options.unet.rank, 2);
+        let none = TuneArgs {
+            steps: None,
+            decoder_steps: Some(7),
+            ..args
+        };
+        let options = none.over(Options::default());
+        assert_eq!(
+            options.unet.max_train_steps,
+            Options::default().unet.max_train_steps
+        );
+        assert_eq!(options.decoder.max_train_steps, 7);
+        assert_eq!(none.idle(), None);
+        let idle = TuneArgs {
+            tune: Tune::None,
+            ..none
+        };
+        assert_eq!(idle.idle(), Some("--decoder-steps"));
+    }
+
+    #[test]
+    fn a_foreground_is_a_mode_or_a_folder() {
+        let parse = |text: &str| text.parse::<ForegroundChoice>().unwrap();
+        assert_eq!(parse("otsu"), ForegroundChoice::Mode(ForegroundMode::Otsu));
+        assert_eq!(parse("masks"), ForegroundChoice::Masks("masks".into()));
+    }
+}

@@ -1,0 +1,294 @@
+//! `fit --tune`: what it writes, that it survives being killed, what it refuses.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use super::support::{Run, command, files, json, place, run};
+
+/// Few and small steps of `mini`.
+const TUNING: [&str; 18] = [
+    "--size",
+    "64",
+    "--scales",
+    "2",
+    "--device",
+    "cpu",
+    "--steps",
+    "6",
+    "--decoder-steps",
+    "4",
+    "--train-batch-size",
+    "2",
+    "--rank",
+    "2",
+    "--checkpoint-every",
+    "2",
+    "--seed",
+    "5",
+];
+
+fn fit<'a>(tune: &'a str, out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let mut arguments = vec![
+        "fit",
+        "good",
+        "--class",
+        "metal nut",
+        "--out",
+        out,
+        "--tune",
+        tune,
+    ];
+    arguments.extend(TUNING);
+    arguments.extend(more);
+    arguments
+}
+
+fn scores(folder: &Path, profile: &str, more: &[&str]) -> Vec<f64> {
+    let mut arguments = vec![
+        "detect",
+        "suspect",
+        "--profile",
+        profile,
+        "--format",
+        "json",
+        "--device",
+        "cpu",
+    ];
+    arguments.extend(more);
+    let found = json(&run(folder, &arguments).ok().out);
+    let scores = found.as_array().unwrap().iter();
+    scores.map(|one| one["score"].as_f64().unwrap()).collect()
+}
+
+#[test]
+fn a_killed_run_continues_to_the_bytes_of_one_that_was_not() {
+    let place = place();
+    let began = Instant::now();
+    let whole = run(place.path(), &fit("lora", "whole.safetensors", &[])).ok();
+    let took = began.elapsed();
+    assert!(whole.err.contains("tune-unet 6/6 loss"), "{}", whole.err);
+    assert!(whole.err.contains("tune-decoder 4/4 loss"), "{}", whole.err);
+    let expected = std::fs::read(place.path().join("whole.safetensors")).unwrap();
+    let log = std::fs::read_to_string(place.path().join("whole.work/log.jsonl")).unwrap();
+    let last = json(log.lines().last().unwrap());
+    assert_eq!(
+        (&last["stage"], &last["step"]),
+        (&"tune-decoder".into(), &4.into())
+    );
+
+    // Killed while a checkpoint's file is on its way, too: it shows up under its name only when whole.
+    let work = place.path().join("work");
+    let arguments = |resumes: bool| {
+        let folder = if resumes { "--resume" } else { "--work" };
+        fit("lora", "killed.safetensors", &[folder, "work"])
+    };
+    let mut kills = 0;
+    for share in [0.5, 0.35, 0.6, 0.25, 0.45, 0.7] {
+        let mut child = command()
+            .current_dir(place.path())
+            .args(arguments(work.is_dir()))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let (began, moment) = (Instant::now(), took.mul_f64(share));
+        while began.elapsed() < moment && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        if child.try_wait().unwrap().is_some() {
+            break;
+        }
+        // SIGKILL.
+        child.kill().unwrap();
+        child.wait().unwrap();
+        kills += 1;
+    }
+    assert!(kills > 0);
+    let resumed = run(place.path(), &arguments(work.is_dir())).ok();
+    assert!(resumed.out.contains("killed.safetensors"));
+    assert!(std::fs::read(place.path().join("killed.safetensors")).unwrap() == expected);
+    let kept = files(&work, "0.safetensors").len() + files(&work, "4.safetensors").len();
+    assert!(kept <= 4, "{:?}", files(&work, ""));
+}
+
+#[test]
+fn a_tuned_profile_is_judged_with_its_own_weights() {
+    let place = place();
+    run(
+        place.path(),
+        &fit("lora", "p.safetensors", &["--lora-convolutions"]),
+    )
+    .ok();
+    let mut plain = vec!["fit", "good", "--out", "plain.safetensors"];
+    plain.extend(&TUNING[..6]);
+    run(place.path(), &plain).ok();
+    let (tuned, untuned) = (
+        scores(place.path(), "p.safetensors", &[]),
+        scores(place.path(), "plain.safetensors", &[]),
+    );
+    assert_eq!(tuned.len(), 2);
+    assert!(tuned.iter().all(|score| score.is_finite()));
+    assert_ne!(tuned, untuned);
+
+    let shown = json(
+        &run(
+            place.path(),
+            &["inspect", "p.safetensors", "--format", "json"],
+        )
+        .ok()
+        .out,
+    );
+    assert_eq!(shown["tuned"]["lora_alpha"], 2.0);
+    assert!(shown["tuned"]["lora_pairs"].as_u64().unwrap() > 20);
+    assert!(shown["tuned"]["decoder_tensors"].as_u64().unwrap() > 10);
+    assert_eq!(shown["tuned"]["base"]["name"], "mini");
+    assert_ne!(
+        shown["tuned"]["base"]["fingerprint"],
+        shown["model"]["fingerprint"]
+    );
+    run(
+        place.path(),
+        &[
+            "detect",
+            "suspect",
+            "--profile",
+            "p.safetensors",
+            "--model",
+            "none",
+            "--device",
+            "cpu",
+        ],
+    )
+    .refused(&["made with"]);
+    let held_out = [
+        "calibrate",
+        "--profile",
+        "p.safetensors",
+        "suspect/fine.png",
+        "--device",
+        "cpu",
+    ];
+    run(place.path(), &held_out).ok();
+    assert_eq!(scores(place.path(), "p.safetensors", &[]), tuned);
+
+    // Its LoRA is a file that --lora takes.
+    run(
+        place.path(),
+        &[
+            "export",
+            "--profile",
+            "p.safetensors",
+            "--out",
+            "lora.safetensors",
+        ],
+    )
+    .ok();
+    let kind = run(place.path(), &["inspect", "lora.safetensors"]).ok().out;
+    assert!(kind.contains("LoRA"), "{kind}");
+    let mut with_lora = vec![
+        "detect",
+        "suspect",
+        "--good",
+        "good",
+        "--lora",
+        "lora.safetensors",
+        "--no-cache",
+    ];
+    with_lora.extend(&TUNING[..6]);
+    run(place.path(), &with_lora).ok();
+    run(
+        place.path(),
+        &[
+            "export",
+            "--profile",
+            "plain.safetensors",
+            "--out",
+            "none.safetensors",
+        ],
+    )
+    .refused(&["was not tuned"]);
+}
+
+#[test]
+fn a_whole_model_is_written_beside_the_profile() {
+    let place = place();
+    let full = |more: &[&str]| -> Run { run(place.path(), &fit("full", "p.safetensors", more)) };
+    full(&[]).ok();
+    let model = ["--model", "p.model"];
+    let shown = run(place.path(), &["inspect", "p.model"]).ok().out;
+    assert!(shown.contains("mini tuned"), "{shown}");
+    assert_eq!(scores(place.path(), "p.safetensors", &model).len(), 2);
+    run(
+        place.path(),
+        &[
+            "detect",
+            "suspect",
+            "--profile",
+            "p.safetensors",
+            "--device",
+            "cpu",
+        ],
+    )
+    .refused(&["made with", "mini tuned"]);
+    full(&[]).refused(&["p.model", "exists already"]);
+    let before = std::fs::read(place.path().join("p.safetensors")).unwrap();
+    full(&["--resume", "p.work"]).ok();
+    assert!(std::fs::read(place.path().join("p.safetensors")).unwrap() == before);
+}
+
+#[test]
+fn what_cannot_be_tuned_is_refused_in_a_sentence() {
+    let place = place();
+    let refused = |tune: &str, more: &[&str], words: &[&str]| {
+        run(place.path(), &fit(tune, "p.safetensors", more)).refused(words);
+        assert!(!place.path().join("p.safetensors").exists());
+    };
+    refused("none", &[], &["--steps", "--tune"]);
+    refused("lora", &["--model", "none"], &["nothing to tune"]);
+    refused("lora", &["--f16"], &["--f16"]);
+    refused("lora", &["--resume", "absent"], &["absent", "continued"]);
+    refused("lora", &["--foreground", "masks"], &["masks"]);
+    refused("lora", &["--learning-rate", "7"], &["learning_rate"]);
+    std::fs::write(place.path().join("own.json"), r#"{"unet": {"stepz": 1}}"#).unwrap();
+    refused(
+        "lora",
+        &["--tune-options", "own.json"],
+        &["own.json", "stepz"],
+    );
+    std::fs::create_dir(place.path().join("used")).unwrap();
+    let name = "used/tune-unet-00000002.safetensors";
+    std::fs::write(place.path().join(name), "no checkpoint").unwrap();
+    refused("lora", &["--work", "used"], &[name]);
+}
+
+#[test]
+fn a_dry_run_says_what_would_be_tuned() {
+    let place = place();
+    let said = run(place.path(), &fit("lora", "p.safetensors", &["--dry-run"]))
+        .ok()
+        .out;
+    assert!(said.contains("metal nut: 3 good photo(s)"), "{said}");
+    assert!(
+        said.contains("in 6 steps (12 samples)") && said.contains("p.work"),
+        "{said}"
+    );
+    assert!(!place.path().join("p.safetensors").exists());
+    assert!(!place.path().join("p.work").exists());
+}
+
+#[test]
+fn masks_of_the_part_are_read_from_a_folder() {
+    let place = place();
+    for seed in 0..3 {
+        let mask = anomalysd_imaging::Mask::from_fn(96, 96, |x, y| x > 40 && y > 40);
+        let path = place.path().join(format!("masks/metal nut/{seed}.png"));
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, anomalysd_imaging::encode_png_mask(&mask)).unwrap();
+    }
+    let steps = ["--foreground", "masks", "--quiet"];
+    let quiet = run(place.path(), &fit("lora", "p.safetensors", &steps)).ok();
+    assert!(!quiet.err.contains("loss"), "{}", quiet.err);
+    std::fs::remove_file(place.path().join("masks/metal nut/1.png")).unwrap();
+    run(place.path(), &fit("lora", "q.safetensors", &steps)).refused(&["1.png"]);
+}

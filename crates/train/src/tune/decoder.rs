@@ -1,0 +1,226 @@
+//! Stage B: the decoder, the encoder frozen (METHOD § 4).
+//!
+//! `‖dec(enc(x)) − x‖² + β·Σ_l d_l`: mean squared error in 0..1 and feature distance. β makes both terms
+//! equal over the batches of the first steps, as the decoder is before it is trained: a number that
+//! follows from the seed alone, that no order of threads and no stop changes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anomalysd_diffusion::Result as ModelResult;
+use anomalysd_diffusion::checkpoint::VAE;
+use anomalysd_diffusion::vae::Vae;
+use anomalysd_diffusion::weights::{HostTensor, save_state, train_only};
+use anomalysd_imaging::{Photo, pad_reflect};
+use burn::tensor::{Device, Tensor};
+
+use super::perceptual::Perceptual;
+use super::photos::{by_size, digest, multiple, values};
+use super::{
+    Augmentation, DecoderOptions, Options, Task, TuneClass, Tuned, autodiff, constant, on_device,
+    resume,
+};
+use crate::Result;
+use crate::log::Progress;
+use crate::measure::photos_tensor;
+use crate::parallel::PartLoss;
+use crate::photos::{below, sample_rng};
+use crate::schedule::WarmupCosine;
+use crate::stage::{Control, Stage};
+
+/// Name of the stage.
+pub(super) const STAGE: &str = "tune-decoder";
+
+/// Field of a [`Vae`] that its networks' tensors are below.
+const NETWORK: &str = "network.";
+/// What of an autoencoder turns latents into photos.
+const TRAINED: [&str; 2] = ["decoder.", "post_quant_conv."];
+/// Name of β among what a checkpoint says of itself.
+const BETA: &str = "beta";
+
+fn is_trained(name: &str) -> bool {
+    TRAINED.iter().any(|part| name.starts_with(part))
+}
+
+/// Draws the crop of a number: the same on every thread.
+struct Source {
+    classes: Vec<TuneClass>,
+    options: DecoderOptions,
+    multiple: usize,
+    factor: usize,
+    seed: u64,
+}
+
+impl Source {
+    fn sample(&self, index: u64) -> Photo {
+        let mut rng = sample_rng(self.seed, "tune decoder", index);
+        let class = &self.classes[(index % self.classes.len() as u64) as usize];
+        let good = &class.photos[below(&mut rng, class.photos.len())];
+        let change = Augmentation::draw(&class.turns, self.options.augmentation, &mut rng);
+        let photo = pad_reflect(&change.photo(&good.photo), self.multiple);
+        let side =
+            |length: usize| (self.options.crop.min(length) / self.factor).max(1) * self.factor;
+        let (width, height) = (side(photo.width), side(photo.height));
+        let x = below(&mut rng, photo.width - width + 1);
+        let y = below(&mut rng, photo.height - height + 1);
+        photo.crop(x, y, width, height)
+    }
+}
+
+/// What the loss needs besides the module.
+struct Setting<'a> {
+    /// As it came, on the plain device: its encoder makes the latents.
+    vae: &'a Vae,
+    plain: &'a Device,
+    perceptual: Option<Perceptual>,
+    beta: f32,
+    autodiff: &'a Device,
+}
+
+impl Setting<'_> {
+    fn loss(&self, vae: &Vae, crops: Vec<Photo>) -> ModelResult<PartLoss> {
+        let count = crops.len().max(1) as f64;
+        let mut sums = [0, 1].map(|_| Tensor::<1>::zeros([1], self.autodiff));
+        for group in by_size(crops, |crop| (crop.width, crop.height)) {
+            let share = group.len() as f64 / count;
+            let terms = self.terms(vae, &group)?;
+            sums = [0, 1].map(|term| sums[term].clone() + terms[term].clone() * share);
+        }
+        let [squared, distance] = sums;
+        let report = [&squared, &distance]
+            .map(|term| values(term.clone()).ok().and_then(|v| v.first().copied()))
+            .map(|term| term.unwrap_or(f32::NAN));
+        Ok(PartLoss {
+            loss: squared + distance * self.beta,
+            report: report.to_vec(),
+        })
+    }
+
+    /// Mean squared error and feature distance of crops of one size.
+    fn terms(&self, vae: &Vae, crops: &[Photo]) -> ModelResult<[Tensor<1>; 2]> {
+        let photos = photos_tensor(crops, self.plain);
+        let latents = constant(self.vae.enc(photos.clone())?, self.autodiff);
+        let decoded = vae.dec_signed(latents)? * 0.5 + 0.5;
+        let squared = (decoded.clone() - constant(photos.clone(), self.autodiff))
+            .square()
+            .mean();
+        let distance = match &self.perceptual {
+            Some(network) => network.distance(decoded, photos, self.autodiff),
+            None => Tensor::zeros([1], self.autodiff),
+        };
+        Ok([squared, distance])
+    }
+
+    /// β: the squared error over the feature distance, both summed over the batches of the first steps.
+    fn balance(&self, vae: &Vae, batches: impl Iterator<Item = Vec<Photo>>) -> Result<f32> {
+        let (mut squared, mut distance) = (0.0, 0.0);
+        for batch in batches {
+            let report = self.loss(vae, batch)?.report;
+            squared += f64::from(report[0]);
+            distance += f64::from(report[1]);
+        }
+        Ok(if distance > 0.0 && squared.is_finite() {
+            (squared / distance) as f32
+        } else {
+            0.0
+        })
+    }
+}
+
+/// Trains the decoder and writes its differences to `tuned`.
+pub(super) fn train(
+    task: &Task<'_>,
+    options: &Options,
+    tuned: &mut Tuned,
+    progress: &mut dyn FnMut(&Progress) -> Control,
+) -> Result<()> {
+    let (model, settings) = (task.model, &options.decoder);
+    let device = autodiff(&model.device, settings.gradient_checkpointing);
+    let mut description = serde_json::json!({
+        "base": model.fingerprint,
+        "photos": digest(task.classes),
+    });
+    let stored = serde_json::json!({
+        "seed": options.seed,
+        "workers": options.workers,
+        "decoder": settings,
+    });
+    let continued = if task.resume {
+        resume::checked(task.work, STAGE, &description, &stored)?
+    } else {
+        None
+    };
+    let source = Arc::new(Source {
+        classes: task.classes.to_vec(),
+        options: settings.clone(),
+        multiple: multiple(model),
+        factor: model.vae.factor(),
+        seed: options.seed,
+    });
+    let module = train_only(on_device(&model.vae, &device), |name| {
+        name.strip_prefix(NETWORK).is_some_and(is_trained)
+    });
+    let mut setting = Setting {
+        vae: &model.vae,
+        plain: &model.device,
+        perceptual: Perceptual::new(&model.vae, &device)?,
+        beta: 0.0,
+        autodiff: &device,
+    };
+    let stored_beta = continued.and_then(|own| own.model.get(BETA)?.as_f64());
+    setting.beta = match stored_beta {
+        Some(beta) => beta as f32,
+        None => {
+            let per_step =
+                (settings.train_batch_size * settings.gradient_accumulation_steps) as u64;
+            let steps = settings.balance_steps.min(settings.max_train_steps);
+            let frozen = train_only(module.clone(), |_| false);
+            let batch =
+                |step: u64| (step * per_step..(step + 1) * per_step).map(|n| source.sample(n));
+            setting.balance(&frozen, (0..steps).map(|step| batch(step).collect()))?
+        }
+    };
+    description[BETA] = f64::from(setting.beta).into();
+    let stage = Stage {
+        name: STAGE,
+        folder: task.work,
+        schedule: WarmupCosine {
+            peak: settings.learning_rate,
+            warmup: settings.lr_warmup_steps,
+            total: settings.max_train_steps,
+            floor: settings.lr_floor,
+        },
+        time: None,
+        batch: settings.train_batch_size,
+        accumulation: settings.gradient_accumulation_steps,
+        workers: options.workers,
+        loaders: options.loaders,
+        checkpoint_every: options.checkpoint_every,
+        keep: options.checkpoints_total_limit,
+        sheet_every: 0,
+        log_every: options.log_every,
+        optimiser: settings.optimiser(),
+        reports: &["squared_error", "feature_distance"],
+        model: description,
+        options: stored,
+    };
+    let vae = stage.train(
+        module,
+        &device,
+        &task.start(),
+        move |index| source.sample(index),
+        |vae: &Vae, crops| setting.loss(vae, crops),
+        |_, _| Ok(Vec::new()),
+        progress,
+    )?;
+    let decoder: BTreeMap<String, HostTensor> = save_state(&vae)?
+        .into_iter()
+        .filter_map(|(name, shape, values)| {
+            let name = name.strip_prefix(NETWORK)?.to_owned();
+            is_trained(&name).then_some((name, HostTensor { shape, values }))
+        })
+        .collect();
+    let empty = std::mem::take(&mut tuned.tuning);
+    tuned.tuning = empty.with_decoder(decoder, task.parts.source(VAE)?)?;
+    Ok(())
+}

@@ -1,0 +1,251 @@
+//! The good photos of all classes, and what is computed of them once: text contexts and the latents of
+//! those that serve as references.
+
+use anomalysd_detect::prompts::Prompts;
+use anomalysd_detect::prototypes::Turn;
+use anomalysd_detect::repaint::{DiffusionRepair, Latents, Repair};
+use anomalysd_diffusion::model::InpaintModel;
+use anomalysd_diffusion::vae::Vae;
+use anomalysd_imaging::{Mask, Photo, dilate, pad_reflect};
+use burn::tensor::{Device, Tensor};
+use rand_chacha::rand_core::RngCore;
+
+use super::{Augmentation, Task};
+use crate::measure::photos_tensor;
+use crate::photos::{below, sample_rng};
+use crate::pretrain::option;
+use crate::{Result, TrainError};
+
+/// Views of a single good photo that stand for others of its class.
+const VIEWS: u64 = 8;
+/// Sides that the networks need, in pixels.
+const SMALLEST: usize = 32;
+
+/// A good photo at the size that a detection works at, not padded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GoodPhoto {
+    /// The photo.
+    pub photo: Photo,
+    /// The pixels of the part, of the photo's size.
+    pub foreground: Mask,
+}
+
+/// A class and what is known of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TuneClass {
+    /// Its name, in errors and in checkpoints.
+    pub name: String,
+    /// What the model is told about it.
+    pub prompts: Prompts,
+    /// At least one.
+    pub photos: Vec<GoodPhoto>,
+    /// Turns of a good photo that are still good.
+    pub turns: Vec<Turn>,
+}
+
+/// Refuses classes that cannot be trained on.
+pub(super) fn check(task: &Task<'_>) -> Result<()> {
+    if task.classes.is_empty() {
+        return Err(option("classes", 0, "at least one"));
+    }
+    for class in task.classes {
+        if class.photos.is_empty() {
+            let expected = "at least one good photo of every class";
+            return Err(option(
+                "photos",
+                format!("none of `{}`", class.name),
+                expected,
+            ));
+        }
+        for GoodPhoto { photo, foreground } in &class.photos {
+            let size = format!("{}x{}", photo.width, photo.height);
+            if photo.width.min(photo.height) < SMALLEST {
+                let expected = format!("at least {SMALLEST} pixels a side");
+                return Err(option(
+                    "photos",
+                    format!("{size} of `{}`", class.name),
+                    expected,
+                ));
+            }
+            if (photo.width, photo.height) != (foreground.width, foreground.height) {
+                let got = format!("{}x{}", foreground.width, foreground.height);
+                return Err(option("foreground", got, format!("the photo's {size}")));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A hash of names, photos and foregrounds: what a checkpoint is told apart from another run's by.
+pub(super) fn digest(classes: &[TuneClass]) -> String {
+    // FNV-1a, 64 bits: nobody forges their own training photos.
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    let mut add = |bytes: &[u8]| {
+        for byte in bytes {
+            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    };
+    for class in classes {
+        add(class.name.as_bytes());
+        add(class.prompts.both().as_bytes());
+        add(format!("{:?}", class.turns).as_bytes());
+        for GoodPhoto { photo, foreground } in &class.photos {
+            add(&(photo.width as u64).to_le_bytes());
+            add(&(photo.height as u64).to_le_bytes());
+            photo
+                .data
+                .iter()
+                .for_each(|value| add(&value.to_le_bytes()));
+            foreground
+                .data
+                .iter()
+                .for_each(|set| add(&[u8::from(*set)]));
+        }
+    }
+    format!("{hash:016x}")
+}
+
+/// A good photo as samples are drawn from it.
+#[derive(Debug, Clone)]
+pub(super) struct Subject {
+    pub(super) photo: Photo,
+    /// Where rectangles may be hidden: the part, dilated by two latent cells.
+    pub(super) near: Mask,
+}
+
+/// A class made ready for samples to be drawn.
+#[derive(Debug, Clone)]
+pub(super) struct Ready {
+    pub(super) subjects: Vec<Subject>,
+    pub(super) turns: Vec<Turn>,
+    /// Object, detail and both, each `[tokens, width]`, row-major.
+    pub(super) contexts: [Vec<f32>; 3],
+    /// Latents of the good photos; of views of it where there is one alone.
+    pub(super) references: Vec<Latents>,
+}
+
+impl Ready {
+    /// Photos of the class that may be references of one of them: all others, or all views.
+    fn others(&self, target: usize) -> Vec<usize> {
+        let all = 0..self.references.len();
+        if self.subjects.len() == 1 {
+            return all.collect();
+        }
+        all.filter(|index| *index != target).collect()
+    }
+
+    /// Draws `count` references of a photo, none twice while there are enough.
+    pub(super) fn draw_references(
+        &self,
+        target: usize,
+        count: usize,
+        rng: &mut impl RngCore,
+    ) -> Vec<usize> {
+        let mut others = self.others(target);
+        for last in (1..others.len()).rev() {
+            others.swap(last, below(rng, last + 1));
+        }
+        others.into_iter().cycle().take(count).collect()
+    }
+}
+
+/// All classes, ready; and the empty text's context.
+#[derive(Debug)]
+pub(super) struct Classes {
+    pub(super) classes: Vec<Ready>,
+    pub(super) empty: Vec<f32>,
+}
+
+impl Classes {
+    pub(super) fn new(task: &Task<'_>, most: f32, seed: u64, multiple: usize) -> Result<Self> {
+        let model = task.model;
+        let near = 2 * model.vae.factor();
+        let text = |texts: &[&str]| -> Result<Vec<f32>> { values(model.encode_text(texts)?) };
+        let mut classes = Vec::with_capacity(task.classes.len());
+        for (number, class) in task.classes.iter().enumerate() {
+            let subjects: Vec<Subject> = class
+                .photos
+                .iter()
+                .map(|good| Subject {
+                    photo: good.photo.clone(),
+                    near: dilate(&good.foreground, near, near),
+                })
+                .collect();
+            let shown: Vec<Photo> = match subjects.as_slice() {
+                [only] => (0..VIEWS)
+                    .map(|view| {
+                        let index = number as u64 * VIEWS + view;
+                        let mut rng = sample_rng(seed, "tune views", index);
+                        Augmentation::draw(&[], most, &mut rng).photo(&only.photo)
+                    })
+                    .collect(),
+                several => several.iter().map(|one| one.photo.clone()).collect(),
+            };
+            let references = shown
+                .iter()
+                .map(|photo| latents(&model.vae, &pad_reflect(photo, multiple), &model.device))
+                .collect::<Result<_>>()?;
+            classes.push(Ready {
+                subjects,
+                turns: class.turns.clone(),
+                contexts: [
+                    text(&[&class.prompts.object()])?,
+                    text(&[&class.prompts.detail()])?,
+                    text(&[&class.prompts.both()])?,
+                ],
+                references,
+            });
+        }
+        Ok(Self {
+            classes,
+            empty: text(&[""])?,
+        })
+    }
+
+    /// References of the class that has most.
+    pub(super) fn most_references(&self) -> usize {
+        let counts = self.classes.iter().map(|class| match class.subjects.len() {
+            1 => 1,
+            several => several - 1,
+        });
+        counts.max().unwrap_or(1)
+    }
+}
+
+/// What both sides of a padded photo are multiples of.
+pub(super) fn multiple(model: &InpaintModel) -> usize {
+    DiffusionRepair::new(model).traits().multiple
+}
+
+fn latents(vae: &Vae, padded: &Photo, device: &Device) -> Result<Latents> {
+    let latents = vae.enc(photos_tensor(std::slice::from_ref(padded), device))?;
+    let [_, channels, height, width] = latents.dims();
+    Ok(Latents {
+        channels,
+        height,
+        width,
+        data: values(latents)?,
+    })
+}
+
+/// A tensor's numbers on the host.
+pub(super) fn values<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
+    tensor
+        .into_data()
+        .convert::<f32>()
+        .try_to_vec::<f32>()
+        .map_err(|_| TrainError::Worker { stage: "tune" })
+}
+
+/// Samples of equal size together, in the order of the first of each size.
+pub(super) fn by_size<T>(samples: Vec<T>, size: impl Fn(&T) -> (usize, usize)) -> Vec<Vec<T>> {
+    let mut groups: Vec<((usize, usize), Vec<T>)> = Vec::new();
+    for sample in samples {
+        let own = size(&sample);
+        match groups.iter_mut().find(|(other, _)| *other == own) {
+            Some((_, group)) => group.push(sample),
+            None => groups.push((own, vec![sample])),
+        }
+    }
+    groups.into_iter().map(|(_, group)| group).collect()
+}
