@@ -46,6 +46,11 @@ impl<'a> Plan<'a> {
         if args.engine.f16 {
             return refuse("--f16: weights are tuned as f32; leave it out of `fit`".into());
         }
+        if args.method.options().tile.is_some() {
+            return refuse(
+                "--tile: photos are tuned on as a whole; fit in tiles without --tune, or tune on photos of parts".into(),
+            );
+        }
         let mut options = match &args.tuning.tune_options {
             None => Options::default(),
             Some(path) => {
