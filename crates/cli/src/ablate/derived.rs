@@ -34,8 +34,14 @@ pub fn whole(detection: &Detection) -> Judged {
     }
 }
 
-/// Every line that this detection holds, the default first; those about repairs only with a model.
-pub fn lines(detection: &Detection, options: &DetectOptions) -> Vec<(Line, Judged)> {
+/// Every line that this detection holds, the default first. `scales`: those of the class, none without
+/// a model; where a photo is too small for one, the line of that scale alone is g, as ever where no
+/// scale is left.
+pub fn lines(
+    detection: &Detection,
+    options: &DetectOptions,
+    scales: &[usize],
+) -> Vec<(Line, Judged)> {
     let score = &options.score;
     let photo = &detection.measurement.photo;
     let grid = grid_of(photo.width, photo.height, options.features.grid);
@@ -60,16 +66,17 @@ pub fn lines(detection: &Detection, options: &DetectOptions) -> Vec<(Line, Judge
             judged(fuse(None, &map, score).map),
         ));
     }
-    let scored = &detection.scored;
-    let Some(multi_scale) = scored.multi_scale.as_ref() else {
+    if scales.is_empty() {
         return all;
-    };
-    let fused = |multi_scale: &Map, guided: &Map, alpha| {
+    }
+    let scored = &detection.scored;
+    let multi_scale = scored.multi_scale.as_ref();
+    let fused = |multi_scale: Option<&Map>, guided: &Map, alpha| {
         let options = ScoreOptions {
             fusion_alpha: alpha,
             ..score.clone()
         };
-        judged(fuse(Some(multi_scale), guided, &options).map)
+        judged(fuse(multi_scale, guided, &options).map)
     };
     all.push((
         Line::new(Group::Parts, "repair-only", "repairs alone (α = 0)"),
@@ -89,24 +96,23 @@ pub fn lines(detection: &Detection, options: &DetectOptions) -> Vec<(Line, Judge
         (Group::Scales, "", score.fusion_alpha),
         (Group::ScalesAlone, "repair-", 0.0),
     ] {
-        for (cells, map) in &scored.scales {
+        for cells in scales {
             all.push((
                 Line::new(
                     group,
                     format!("{prefix}scale-{cells}"),
                     format!("{cells}×{cells} cells alone"),
                 ),
-                fused(map, &scored.guided, alpha),
+                fused(scored.scales.get(cells), &scored.guided, alpha),
             ));
         }
         let maps: Vec<Map> = scored.scales.values().cloned().collect();
         for (exponent, mean) in MEANS.into_iter().filter(|own| own.0 != score.mean_exponent) {
-            if let Some(map) = mean_over_scales(&maps, exponent) {
-                all.push((
-                    Line::new(group, format!("{prefix}{mean}"), format!("{mean} mean")),
-                    fused(&map, &scored.guided, alpha),
-                ));
-            }
+            let map = mean_over_scales(&maps, exponent);
+            all.push((
+                Line::new(group, format!("{prefix}{mean}"), format!("{mean} mean")),
+                fused(map.as_ref(), &scored.guided, alpha),
+            ));
         }
     }
     let cores = detection.measurement.guided.as_ref().map(|own| &own.cores);

@@ -1,68 +1,41 @@
 //! Configurations × classes × draws, each kept when it is done.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anomalysd_dataset::draws::Draws;
 use anomalysd_dataset::folder::{Class, Dataset};
-use anomalysd_detect::control::{Control, PaintedPasses};
 use anomalysd_detect::features::Features;
 use anomalysd_detect::options::DetectOptions;
-use anomalysd_detect::pipeline::{ClassModel, Detection, Detector, PreparedClass};
-use anomalysd_detect::prompts::Prompts;
+use anomalysd_detect::pipeline::Detector;
 use anomalysd_detect::repaint::{DiffusionRepair, Repair};
 use anomalysd_detect::report::hex;
-use anomalysd_imaging::{Map, Photo};
-use rayon::iter::{IntoParallelIterator, ParallelIterator};
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::derived::{Judged, lines, whole};
+use super::judging::{OwnDetector, Painted, detect, fit, prepare, read_all};
 use super::kept;
+use super::sheet::{Measured, Sheet};
 use super::table::{self, Setting};
-use super::trials::{DEFAULT, DEFAULT_ON_FEW, FEW, Group, Line, Trial, chosen, trials};
+use super::trials::{DEFAULT, FEW, Group, Line, Trial, chosen, trials};
 use crate::args::AblateArgs;
 use crate::engine::{Engine, features_identity};
 use crate::error::{CliError, Outcome};
 use crate::eval::hashes::Hashes;
-use crate::eval::nearest::{Nearest, squeezed};
-use crate::eval::part::{Figures, Pixels, Truth, figures};
+use crate::eval::nearest::Nearest;
 use crate::eval::{chosen_classes, drawn, truth_of};
-use crate::progress::{Reporter, cancelled, now_ms};
+use crate::progress::Reporter;
 use crate::prompts::PromptList;
 use crate::{output, photos};
 
-/// One line on one class and draw.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Measured {
-    /// Which line.
-    pub line: Line,
-    /// The class.
-    pub class: String,
-    /// Seed of the draw.
-    pub seed: u64,
-    /// The judged photos, below the data set's folder.
-    pub photos: Vec<String>,
-    /// Which of them are defective.
-    pub defective: Vec<bool>,
-    /// Their scores.
-    pub scores: Vec<f32>,
-    /// Figures of photos and pixels.
-    pub figures: Figures,
-    /// The score above which a photo is suspect, on the lines of whole detections.
-    pub threshold: Option<f32>,
-}
-
 /// A class and the good photos that are fitted on.
-struct Job {
-    class: Class,
-    seed: u64,
+pub struct Job {
+    /// With the photos that are judged.
+    pub class: Class,
+    /// Of the draw.
+    pub seed: u64,
     good: Vec<PathBuf>,
 }
-
-type OwnDetector<'a> = Detector<'a, DiffusionRepair<'a>, Features<'a>>;
 
 /// Everything that all jobs share.
 struct Bench<'a> {
@@ -229,6 +202,7 @@ impl Bench<'_> {
             .iter()
             .map(|other| fit(other, &prompts, &good))
             .collect::<Outcome<Vec<_>>>()?;
+        let scales: Vec<usize> = class.normalisers.scales.keys().copied().collect();
         let prepared = prepare(&own, &class)?;
         let mut ready = Vec::with_capacity(others.len());
         for (other, class) in others.iter().zip(&fitted) {
@@ -240,7 +214,7 @@ impl Bench<'_> {
             sheet.photo(self.shown(&test.path), truth_of(test, &photo)?);
             let painted = Painted::default();
             let detection = detect(&own, &prepared, &photo, &painted)?;
-            for (line, judged) in lines(&detection, &self.base) {
+            for (line, judged) in lines(&detection, &self.base, &scales) {
                 let whole = line.name == DEFAULT;
                 sheet.put(&line, judged, whole.then_some(detection.threshold), false);
             }
@@ -314,157 +288,4 @@ impl Bench<'_> {
             .display()
             .to_string()
     }
-}
-
-/// Maps and scores by line and photo.
-#[derive(Default)]
-struct Sheet {
-    names: Vec<String>,
-    truth: Vec<Truth>,
-    lines: Vec<Entry>,
-}
-
-/// One line of a sheet.
-struct Entry {
-    line: Line,
-    maps: Vec<Map>,
-    scores: Vec<f32>,
-    threshold: Option<f32>,
-    /// The maps are those of the plain baseline, whatever the photo's aspect.
-    squeezed: bool,
-}
-
-impl Sheet {
-    fn photo(&mut self, name: String, truth: Truth) {
-        self.names.push(name);
-        self.truth.push(truth);
-    }
-
-    fn put(&mut self, line: &Line, judged: Judged, threshold: Option<f32>, squeezed: bool) {
-        let known = self.lines.iter().position(|own| own.line.name == line.name);
-        let at = known.unwrap_or_else(|| {
-            self.lines.push(Entry {
-                line: line.clone(),
-                maps: Vec::new(),
-                scores: Vec::new(),
-                threshold,
-                squeezed,
-            });
-            self.lines.len() - 1
-        });
-        let entry = &mut self.lines[at];
-        entry.maps.push(judged.map);
-        entry.scores.push(judged.score);
-    }
-
-    /// Figures of every line, in order.
-    fn measured(&self, job: &Job) -> Vec<Measured> {
-        let all: Vec<usize> = (0..self.truth.len()).collect();
-        let small: Vec<Truth> = self.truth.iter().map(squeezed).collect();
-        let measure = |entry: &Entry| {
-            let truth = if entry.squeezed { &small } else { &self.truth };
-            entry.measured(&self.names, truth, &all, job)
-        };
-        let lines: Vec<&Entry> = self.lines.iter().collect();
-        lines.into_par_iter().map(measure).collect()
-    }
-
-    /// The default on the photos that a costly configuration judges.
-    fn on_few(&self, job: &Job) -> Option<Measured> {
-        let entry = self.lines.iter().find(|own| own.line.name == DEFAULT)?;
-        let few = job.class.subset(FEW).test;
-        let tested = job.class.test.iter().enumerate();
-        let chosen: Vec<usize> = tested
-            .filter(|(_, photo)| few.contains(photo))
-            .map(|(index, _)| index)
-            .collect();
-        let mut measured = entry.measured(&self.names, &self.truth, &chosen, job);
-        measured.line = Line::new(
-            Group::Inpainting,
-            DEFAULT_ON_FEW,
-            "the default on the photos of the faithful row",
-        );
-        Some(measured)
-    }
-}
-
-impl Entry {
-    /// Figures over the chosen photos.
-    fn measured(&self, names: &[String], truth: &[Truth], chosen: &[usize], job: &Job) -> Measured {
-        let scores: Vec<f32> = chosen.iter().map(|&at| self.scores[at]).collect();
-        let defective: Vec<bool> = chosen.iter().map(|&at| truth[at].defective).collect();
-        let known: Vec<Truth> = chosen
-            .iter()
-            .map(|&at| Truth {
-                defective: truth[at].defective,
-                mask: truth[at].mask.clone(),
-            })
-            .collect();
-        let pixels = Pixels::new(chosen.iter().map(|&at| &self.maps[at]), &known);
-        Measured {
-            line: self.line.clone(),
-            class: job.class.name.clone(),
-            seed: job.seed,
-            photos: chosen.iter().map(|&at| names[at].clone()).collect(),
-            figures: figures(&scores, &defective, &pixels),
-            defective,
-            scores,
-            threshold: self.threshold,
-        }
-    }
-}
-
-/// Passes that the default painted on a photo, for those that compare them otherwise.
-#[derive(Default)]
-struct Painted(RefCell<BTreeMap<String, Photo>>);
-
-impl PaintedPasses for Painted {
-    fn get(&self, key: &str) -> Option<Photo> {
-        self.0.borrow().get(key).cloned()
-    }
-
-    fn put(&self, key: &str, painted: &Photo) {
-        self.0.borrow_mut().insert(key.to_owned(), painted.clone());
-    }
-}
-
-pub(super) fn read_all(paths: &[PathBuf]) -> Outcome<Vec<Photo>> {
-    paths.iter().map(|path| photos::read(path)).collect()
-}
-
-fn control() -> Control<'static> {
-    Control {
-        cancelled: &cancelled,
-        now_ms: &now_ms,
-        ..Control::default()
-    }
-}
-
-pub(super) fn fit(
-    detector: &OwnDetector<'_>,
-    prompts: &Prompts,
-    good: &[Photo],
-) -> Outcome<ClassModel> {
-    Ok(pollster::block_on(detector.fit(prompts, good, &control()))?)
-}
-
-pub(super) fn prepare<'c, 'r>(
-    detector: &OwnDetector<'r>,
-    class: &'c ClassModel,
-) -> Outcome<PreparedClass<'c, DiffusionRepair<'r>>> {
-    Ok(pollster::block_on(detector.prepare(class, &control()))?)
-}
-
-fn detect<'r>(
-    detector: &OwnDetector<'r>,
-    class: &PreparedClass<'_, DiffusionRepair<'r>>,
-    photo: &Photo,
-    painted: &Painted,
-) -> Outcome<Detection> {
-    let control = Control {
-        painted,
-        ..control()
-    };
-    let judging = detector.detect_prepared(class, photo, &control);
-    Ok(pollster::block_on(judging)?)
 }

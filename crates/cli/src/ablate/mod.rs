@@ -2,18 +2,22 @@
 //!
 //! Three questions, each with its own files:
 //! - the table of parts ([`trials`] says what is run, [`derived`] what follows from the maps of one run,
-//!   [`measure`] runs it, [`table`] writes it);
+//!   [`measure`] runs it, [`sheet`] keeps its figures, [`table`] writes them);
 //! - recall by area of the defect ([`area`]), on drawn products;
 //! - what held-out good photos promise ([`calibration`]), on drawn products or on a data set.
 //!
-//! The last two read scores that [`series`] measures. Nothing is scored here: maps, scores and p-values
+//! The last two read scores that [`series`] measures of the photos that [`recipes`] name; [`judging`] is
+//! what all of them do with the library. Nothing is scored here: maps, scores and p-values
 //! are those of the library, figures and intervals those of `eval`.
 
 mod area;
 mod calibration;
 mod derived;
+mod judging;
 mod measure;
+mod recipes;
 mod series;
+mod sheet;
 mod table;
 mod trials;
 

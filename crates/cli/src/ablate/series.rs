@@ -3,31 +3,28 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use anomalysd_dataset::draws::Draws;
-use anomalysd_dataset::folder::Dataset;
-use anomalysd_dataset::synth::{DefectKind, Family, Product};
-use anomalysd_detect::control::Control;
+use anomalysd_dataset::synth::{DefectKind, Product};
 use anomalysd_detect::features::Features;
 use anomalysd_detect::pipeline::Detector;
 use anomalysd_detect::prompts::Prompts;
-use anomalysd_detect::repaint::{DiffusionRepair, Repair};
+use anomalysd_detect::repaint::Repair;
 use anomalysd_detect::report::hex;
 use anomalysd_imaging::Photo;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::measure::{fit, prepare, read_all};
+use super::judging::{OwnDetector, Painted, detect, fit, prepare, read_all};
+use super::recipes::{Recipe, recipes};
 use super::{area, calibration, kept};
 use crate::args::AblateArgs;
 use crate::engine::{Engine, features_identity};
-use crate::error::{CliError, Outcome};
-use crate::eval::drawn;
+use crate::error::Outcome;
 use crate::eval::hashes::Hashes;
 use crate::eval::nearest::Nearest;
 use crate::eval::rows::{Method, of_detection};
 use crate::output;
-use crate::progress::{Reporter, cancelled, now_ms};
+use crate::progress::Reporter;
 use crate::prompts::PromptList;
 
 /// Instances of one purpose are drawn with seeds from here on, so that no two purposes share one.
@@ -60,17 +57,6 @@ pub struct Defects {
     pub kinds: Vec<String>,
     /// Scores.
     pub scores: Scores,
-}
-
-/// Where the photos come from.
-enum Recipe {
-    /// Drawn instances of a product.
-    Drawn(Product),
-    /// Files: fitted on, and judged.
-    Files {
-        fit: Vec<PathBuf>,
-        good: Vec<PathBuf>,
-    },
 }
 
 /// Measures the products, then answers what is asked.
@@ -144,67 +130,9 @@ pub fn run(args: &AblateArgs, quiet: bool) -> Outcome {
     Ok(())
 }
 
-/// Products or classes with their names.
-fn recipes(args: &AblateArgs) -> Outcome<Vec<(String, Recipe)>> {
-    let Some(&first) = args.seeds.first() else {
-        return Err(CliError::Input("--seeds: at least one is needed".into()));
-    };
-    if let Some(data) = &args.data {
-        return pooled(args, &Dataset::read(data)?, first);
-    }
-    let families = if args.families.is_empty() {
-        Family::ALL
-    } else {
-        &args.families
-    };
-    let products = args.products.unwrap_or(families.len() as u64);
-    if products == 0 || args.good == 0 {
-        return Err(CliError::Input(
-            "--products and --good have to be at least 1".into(),
-        ));
-    }
-    let drawn = (0..products).map(|number| {
-        let family = families[number as usize % families.len()];
-        let seed = first.wrapping_add(number);
-        let name = format!("{number:03}-{}", family.name());
-        (name, Recipe::Drawn(Product::draw(family, seed)))
-    });
-    Ok(drawn.collect())
-}
-
-/// The good photos of each class, `train` and `test` together, but for those that are fitted on.
-fn pooled(args: &AblateArgs, dataset: &Dataset, seed: u64) -> Outcome<Vec<(String, Recipe)>> {
-    let given = args.draws.as_deref().map(Draws::read).transpose()?;
-    let is_wanted = |name: &String| args.classes.is_empty() || args.classes.contains(name);
-    let mut all = Vec::new();
-    for class in dataset
-        .classes
-        .iter()
-        .filter(|class| is_wanted(&class.name))
-    {
-        let fit = drawn(given.as_ref(), class, args.k_shot, seed)?;
-        let tested = class.test.iter().filter(|photo| photo.defect.is_none());
-        let good = class
-            .train_good
-            .iter()
-            .chain(tested.map(|photo| &photo.path))
-            .filter(|path| !fit.contains(path))
-            .cloned()
-            .collect();
-        all.push((class.name.clone(), Recipe::Files { fit, good }));
-    }
-    if all.is_empty() {
-        return Err(CliError::Input(format!(
-            "--classes: none of them is in {}",
-            dataset.root.display()
-        )));
-    }
-    Ok(all)
-}
-
 /// Everything that all products share.
 struct Bench<'a> {
-    detector: Detector<'a, DiffusionRepair<'a>, Features<'a>>,
+    detector: OwnDetector<'a>,
     features: &'a Features<'a>,
     prompts: PromptList,
     hashes: Hashes,
@@ -261,19 +189,13 @@ impl Bench<'_> {
         let baseline = baseline.transpose()?;
         let class = fit(&self.detector, &self.prompts_of(name, recipe), &fitted_on)?;
         let prepared = prepare(&self.detector, &class)?;
-        let control = Control {
-            cancelled: &cancelled,
-            now_ms: &now_ms,
-            ..Control::default()
-        };
         let judge = |photo: &Photo, scores: &mut Scores| -> Outcome {
-            let (_, score) = baseline.judge(self.features, photo)?;
-            scores
-                .entry(Method::NearestNeighbour)
-                .or_default()
-                .push(score);
-            let judging = self.detector.detect_prepared(&prepared, photo, &control);
-            let detection = pollster::block_on(judging)?;
+            if let Some(baseline) = &baseline {
+                let (_, score) = baseline.judge(self.features, photo)?;
+                let all = scores.entry(Method::NearestNeighbour).or_default();
+                all.push(score);
+            }
+            let detection = detect(&self.detector, &prepared, photo, &Painted::default())?;
             let with_model = self.detector.has_model();
             for (method, judged) in of_detection(&detection, self.detector.options(), with_model) {
                 scores.entry(method).or_default().push(judged.score);

@@ -9,7 +9,7 @@ use anomalysd_metrics::{Interval, mean_and_sd};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::measure::Measured;
+use super::sheet::Measured;
 use super::trials::{DEFAULT_ON_FEW, Line};
 use crate::error::Outcome;
 use crate::eval::part::Figures;
@@ -49,7 +49,7 @@ pub struct Row {
     /// Image AUROC minus that of the line that it is compared with, on the same photos, with its 95 %
     /// interval; none where the two share no photos, or are the same.
     pub image_auroc_difference: Option<Interval>,
-    /// Pixel AUROC minus that of the same line.
+    /// Pixel AUROC minus that of the same line; none where that has more photos.
     pub pixel_auroc_difference: Option<f64>,
     /// AUPRO minus that of the same line.
     pub aupro_30_difference: Option<f64>,
@@ -100,36 +100,24 @@ pub fn rows(measured: &[Measured]) -> Vec<Row> {
 
 fn row(own: &[&Measured], all: &[Measured]) -> Option<Row> {
     let line = own.first()?.line.clone();
-    // Only where both judged the very same photos.
-    let other = |own: &Measured| {
-        all.iter().find(|other| {
-            other.line.name == line.against
-                && (&other.class, other.seed) == (&own.class, own.seed)
-                && other.photos == own.photos
-        })
-    };
-    let compared: Vec<(&Measured, &Measured)> = own
-        .iter()
-        .filter_map(|own| Some((*own, other(own)?)))
-        .collect();
-    let is_compared =
-        line.name != line.against && line.name != DEFAULT_ON_FEW && compared.len() == own.len();
+    let compared = compared(own, &line, all).unwrap_or_default();
     let pairs: Vec<Pair<'_>> = compared
         .iter()
-        .map(|(own, other)| Pair {
-            ours: &own.scores,
-            theirs: &other.scores,
-            defective: own.defective.clone(),
+        .map(|both| Pair {
+            ours: &both.own.scores,
+            theirs: &both.theirs,
+            defective: both.own.defective.clone(),
         })
         .collect();
-    let mean = |rows: &[&Measured], pick: fn(&Figures) -> Option<f64>| {
-        let values: Vec<f64> = rows.iter().filter_map(|own| pick(&own.figures)).collect();
-        mean_and_sd(&values).map(|(mean, _)| mean)
-    };
-    let others: Vec<&Measured> = compared.iter().map(|(_, other)| *other).collect();
+    // Pixels are kept as figures alone, so that they are compared where all photos are the same.
+    let same_pixels = !compared.is_empty()
+        && compared
+            .iter()
+            .all(|both| both.own.photos == both.other.photos);
+    let others: Vec<&Measured> = compared.iter().map(|both| both.other).collect();
     let difference = |pick: fn(&Figures) -> Option<f64>| {
         let both = mean(own, pick).zip(mean(&others, pick));
-        both.filter(|_| is_compared)
+        both.filter(|_| same_pixels)
             .map(|(ours, theirs)| ours - theirs)
     };
     let classes: BTreeSet<&str> = own.iter().map(|own| own.class.as_str()).collect();
@@ -141,11 +129,52 @@ fn row(own: &[&Measured], all: &[Measured]) -> Option<Row> {
         image_auroc: mean(own, |figures| figures.image_auroc),
         pixel_auroc: mean(own, |figures| figures.pixel_auroc),
         aupro_30: mean(own, |figures| figures.aupro_30),
-        image_auroc_difference: is_compared.then(|| paired_difference(&pairs)).flatten(),
+        image_auroc_difference: paired_difference(&pairs),
         pixel_auroc_difference: difference(|figures| figures.pixel_auroc),
         aupro_30_difference: difference(|figures| figures.aupro_30),
         line,
     })
+}
+
+/// A line on one class and draw, beside what it is compared with.
+struct Compared<'a> {
+    own: &'a Measured,
+    other: &'a Measured,
+    /// Scores of the other on the photos of this one, which may be some of its own.
+    theirs: Vec<f32>,
+}
+
+/// Every class and draw of a line with its counterpart; `None` where one has none, or judged other
+/// photos, and for lines that the others are compared with.
+fn compared<'a>(
+    own: &[&'a Measured],
+    line: &Line,
+    all: &'a [Measured],
+) -> Option<Vec<Compared<'a>>> {
+    if [line.against.as_str(), DEFAULT_ON_FEW].contains(&line.name.as_str()) {
+        return None;
+    }
+    let both = own.iter().map(|own| {
+        let other = all.iter().find(|other| {
+            other.line.name == line.against && (&other.class, other.seed) == (&own.class, own.seed)
+        })?;
+        let score = |photo| {
+            let at = other.photos.iter().position(|name| name == photo)?;
+            other.scores.get(at).copied()
+        };
+        Some(Compared {
+            own,
+            other,
+            theirs: own.photos.iter().map(score).collect::<Option<_>>()?,
+        })
+    });
+    both.collect()
+}
+
+/// Mean over classes and draws.
+fn mean(rows: &[&Measured], pick: fn(&Figures) -> Option<f64>) -> Option<f64> {
+    let values: Vec<f64> = rows.iter().filter_map(|own| pick(&own.figures)).collect();
+    mean_and_sd(&values).map(|(mean, _)| mean)
 }
 
 /// The table, with what it rests on above it.
@@ -274,12 +303,22 @@ mod tests {
             "{found:?}"
         );
         assert_eq!(rows[1].pixel_auroc_difference, Some(0.0));
-        let other_photos = Measured {
-            photos: vec!["x".into(); 4],
-            ..measured("alpha-1", good, 0)
+        let of_photos = |photos: &[&str]| {
+            let mut own = measured("alpha-1", good, 0);
+            own.photos = photos.iter().map(|name| (*name).to_owned()).collect();
+            own.defective.truncate(photos.len());
+            own.scores.truncate(photos.len());
+            super::rows(&[own, measured(DEFAULT, good, 0)]).remove(1)
         };
-        let rows = super::rows(&[other_photos, measured(DEFAULT, good, 0)]);
-        assert!(rows[1].image_auroc_difference.is_none());
+        // Some of the default's photos do; a photo that it never judged does not.
+        let fewer = of_photos(&["a", "b", "c"]);
+        assert_eq!(fewer.image_auroc_difference.map(|own| own.value), Some(0.0));
+        assert!(fewer.pixel_auroc_difference.is_none());
+        assert!(
+            of_photos(&["a", "b", "c", "x"])
+                .image_auroc_difference
+                .is_none()
+        );
     }
 
     #[test]
