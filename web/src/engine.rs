@@ -20,7 +20,7 @@ use wasm_bindgen::{Clamped, JsValue, prelude::wasm_bindgen};
 use web_sys::Blob;
 
 use crate::device::{self, Opened};
-use crate::error::{Outcome, WebError};
+use crate::error::{Code, Outcome, WebError};
 use crate::files::BlobFiles;
 use crate::hooks::Hooks;
 use crate::one_thread::OneThread;

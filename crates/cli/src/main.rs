@@ -1,12 +1,14 @@
 //! The anomalysd command.
 //!
 //! [`args`] is what the user may type, [`device`] and [`engine`] turn it into a model on a device,
-//! [`commands`] and [`eval`] do the work through the library crates, [`cache`] keeps fits, [`output`],
-//! [`pictures`] and [`html`] write what people and programs read. Exit codes: 0 done, 1 our fault,
+//! [`commands`], [`eval`] and [`ablate`] do the work through the library crates, [`cache`] keeps fits,
+//! [`output`], [`pictures`], [`chart`] and [`html`] write what people and programs read. Exit codes: 0 done, 1 our fault,
 //! 2 input or usage, 3 `--fail-on` met, 130 interrupted (`serve`: 0, Ctrl-C is how it ends).
 
+mod ablate;
 mod args;
 mod cache;
+mod chart;
 mod commands;
 mod device;
 mod engine;
@@ -49,6 +51,7 @@ fn dispatch(command: Command, quiet: bool) -> Outcome {
         Command::Fit(args) => commands::fit::run(&args, quiet),
         Command::Calibrate(args) => commands::calibrate::run(&args, quiet),
         Command::Eval(args) => eval::run(&args, quiet),
+        Command::Ablate(args) => ablate::run(&args, quiet),
         Command::Inpaint(args) => commands::inpaint::run(&args, quiet),
         Command::Export(args) => commands::export::run(&args),
         Command::Inspect(args) => commands::inspect::run(&args),

@@ -87,6 +87,23 @@ pub fn f1_max(scores: &[f32], labels: &[bool]) -> Option<f64> {
     summary(scores, labels).map(|summary| summary.f1_max)
 }
 
+/// Recall at a false positive rate: the share of the positives above the lowest threshold that at most
+/// `rate` of the negatives exceed. Both lists in any order; `None` where one is empty or holds a NaN.
+///
+/// With fewer than 1/`rate` negatives, that threshold is the highest of them.
+pub fn recall_at(negatives: &[f32], positives: &[f32], rate: f64) -> Option<f64> {
+    let mut ranked = negatives.to_vec();
+    if ranked.is_empty() || ranked.iter().chain(positives).any(|score| score.is_nan()) {
+        return None;
+    }
+    ranked.sort_unstable_by(|a, b| b.total_cmp(a));
+    // 0.05 · 60 is a hair under 3 in floating point.
+    let allowed = (rate * ranked.len() as f64 + 1e-9) as usize;
+    let threshold = ranked.get(allowed).copied().unwrap_or(f32::NEG_INFINITY);
+    let above = positives.iter().filter(|score| **score > threshold).count();
+    (!positives.is_empty()).then(|| above as f64 / positives.len() as f64)
+}
+
 /// The ROC curve as (false positive rate, true positive rate) from (0, 0) to (1, 1), at most about `points` of them.
 pub fn roc_curve(scores: &[f32], labels: &[bool], points: usize) -> Option<Vec<(f64, f64)>> {
     let counts = sweep(scores, labels)?;
@@ -181,6 +198,22 @@ mod tests {
             prop_assert_eq!(auroc(&scores, &labels), auroc(&stretched, &labels));
             prop_assert_eq!(average_precision(&scores, &labels), average_precision(&stretched, &labels));
         }
+    }
+
+    #[test]
+    fn recall_is_taken_at_the_threshold_that_few_negatives_exceed() {
+        let negatives: Vec<f32> = (0..60).map(|i| i as f32).collect();
+        // Three of sixty may exceed it: 57, 58 and 59 do.
+        assert_eq!(
+            recall_at(&negatives, &[56.0, 56.5, 57.0, 90.0], 0.05),
+            Some(0.75)
+        );
+        assert_eq!(recall_at(&negatives[..10], &[9.0, 9.5], 0.05), Some(0.5));
+        assert_eq!(recall_at(&[1.0; 40], &[1.0, 2.0], 0.05), Some(0.5));
+        assert_eq!(recall_at(&negatives, &[-1.0], 1.0), Some(1.0));
+        assert_eq!(recall_at(&[], &[1.0], 0.05), None);
+        assert_eq!(recall_at(&[1.0], &[], 0.05), None);
+        assert_eq!(recall_at(&[f32::NAN], &[1.0], 0.05), None);
     }
 
     #[test]

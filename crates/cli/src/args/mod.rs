@@ -1,6 +1,7 @@
 //! What the user may type. Defaults are not written here: they live in the library, and `--help`
 //! shows them from there.
 
+mod ablate;
 mod lora;
 mod method;
 mod places;
@@ -14,6 +15,7 @@ use anomalysd_detect::ignore::MinArea;
 use anomalysd_train::pretrain::Options as Pretraining;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use ablate::AblateArgs;
 pub use lora::LoraChoice;
 pub use method::MethodArgs;
 pub use places::IgnoreArgs;
@@ -75,6 +77,8 @@ pub enum Command {
     Calibrate(CalibrateArgs),
     /// Measure on a data set with known defects: metrics.json, scores.csv, report.html
     Eval(EvalArgs),
+    /// Measure what each part of the method is worth, and whether its rates hold: tables and plots
+    Ablate(AblateArgs),
     /// Repaint a masked part of a photo, as diffusers' inpainting pipeline does
     Inpaint(InpaintArgs),
     /// Write a diffusers folder or single file as a bundle

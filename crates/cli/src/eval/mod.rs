@@ -5,14 +5,14 @@
 //! [`nearest`] is the plain baseline, [`summary`] and [`report`] make the files that people read.
 //! [`holes`] is another question, asked by `--holes`: how well the model repaints what it cannot see.
 
-mod hashes;
+pub mod hashes;
 mod holes;
-mod nearest;
-mod part;
-mod plots;
+pub mod nearest;
+pub mod part;
+pub mod plots;
 mod report;
-mod rows;
+pub mod rows;
 mod run;
-mod summary;
+pub mod summary;
 
-pub use run::run;
+pub use run::{chosen_classes, drawn, run, truth_of};

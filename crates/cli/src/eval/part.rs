@@ -126,38 +126,57 @@ pub struct Truth {
     pub mask: Option<Mask>,
 }
 
-/// Figures of one method over the photos of a class.
-///
-/// Maps are resized to the masks; masks never are. Defects without a mask count for photos alone.
-pub fn row(method: Method, judged: &[Judged], truth: &[Truth], threshold: Option<f32>) -> Row {
-    let labels: Vec<bool> = truth.iter().map(|truth| truth.defective).collect();
-    let scores: Vec<f32> = judged.iter().map(|judged| judged.score).collect();
-    let photos = summary(&scores, &labels);
-    let (mut maps, mut masks): (Vec<Map>, Vec<Mask>) = (Vec::new(), Vec::new());
-    for (judged, truth) in judged.iter().zip(truth) {
-        if let Some(mask) = &truth.mask {
-            maps.push(resize_bilinear_map(&judged.map, mask.width, mask.height));
-            masks.push(mask.clone());
+/// The marked photos of a class, pixel by pixel.
+pub struct Pixels {
+    /// Maps of the photos that have a mask, each of its size.
+    maps: Vec<Map>,
+    masks: Vec<Mask>,
+    values: Vec<f32>,
+    marked: Vec<bool>,
+}
+
+impl Pixels {
+    /// Maps are resized to the masks; masks never are. Defects without a mask are left out.
+    pub fn new<'a>(maps: impl Iterator<Item = &'a Map>, truth: &[Truth]) -> Self {
+        let (mut own, mut masks): (Vec<Map>, Vec<Mask>) = (Vec::new(), Vec::new());
+        for (map, truth) in maps.zip(truth) {
+            if let Some(mask) = &truth.mask {
+                own.push(resize_bilinear_map(map, mask.width, mask.height));
+                masks.push(mask.clone());
+            }
+        }
+        let values = own.iter().flat_map(|map| map.data.iter().copied());
+        let marked = masks.iter().flat_map(|mask| mask.data.iter().copied());
+        Self {
+            values: values.collect(),
+            marked: marked.collect(),
+            maps: own,
+            masks,
         }
     }
-    let flat: Vec<f32> = maps
-        .iter()
-        .flat_map(|map| map.data.iter().copied())
-        .collect();
-    let marked: Vec<bool> = masks
-        .iter()
-        .flat_map(|mask| mask.data.iter().copied())
-        .collect();
-    let pixels = summary(&flat, &marked);
-    let figures = Figures {
+}
+
+/// Figures of scores and maps. `labels`: which photos are defective, in the order of `scores`.
+pub fn figures(scores: &[f32], labels: &[bool], pixels: &Pixels) -> Figures {
+    let photos = summary(scores, labels);
+    let marked = summary(&pixels.values, &pixels.marked);
+    Figures {
         image_auroc: photos.map(|found| found.auroc),
         image_ap: photos.map(|found| found.average_precision),
         image_f1_max: photos.map(|found| found.f1_max),
-        pixel_auroc: pixels.map(|found| found.auroc),
-        pixel_ap: pixels.map(|found| found.average_precision),
-        pixel_f1_max: pixels.map(|found| found.f1_max),
-        aupro_30: aupro(&maps, &masks, MAX_FPR),
-    };
+        pixel_auroc: marked.map(|found| found.auroc),
+        pixel_ap: marked.map(|found| found.average_precision),
+        pixel_f1_max: marked.map(|found| found.f1_max),
+        aupro_30: aupro(&pixels.maps, &pixels.masks, MAX_FPR),
+    }
+}
+
+/// Figures of one method over the photos of a class.
+pub fn row(method: Method, judged: &[Judged], truth: &[Truth], threshold: Option<f32>) -> Row {
+    let labels: Vec<bool> = truth.iter().map(|truth| truth.defective).collect();
+    let scores: Vec<f32> = judged.iter().map(|judged| judged.score).collect();
+    let pixels = Pixels::new(judged.iter().map(|judged| &judged.map), truth);
+    let figures = figures(&scores, &labels, &pixels);
     let mut by_variant: BTreeMap<String, f64> = BTreeMap::new();
     for name in judged
         .first()
@@ -178,17 +197,17 @@ pub fn row(method: Method, judged: &[Judged], truth: &[Truth], threshold: Option
         .into_iter()
         .flat_map(|first| first.parts.keys())
     {
-        let mut values = Vec::with_capacity(flat.len());
+        let mut values = Vec::with_capacity(pixels.values.len());
         for (judged, truth) in judged.iter().zip(truth) {
             if let (Some(map), Some(mask)) = (judged.parts.get(name), &truth.mask) {
                 values.extend(resize_bilinear_map(map, mask.width, mask.height).data);
             }
         }
-        if let Some(found) = summary(&values, &marked) {
+        if let Some(found) = summary(&values, &pixels.marked) {
             by_scale.insert(name.clone(), found.auroc);
         }
     }
-    let pro: Vec<(f64, f64)> = pro_curve(&maps, &masks)
+    let pro: Vec<(f64, f64)> = pro_curve(&pixels.maps, &pixels.masks)
         .unwrap_or_default()
         .into_iter()
         .take_while(|point| point.0 <= MAX_FPR)

@@ -33,17 +33,26 @@ fn frame(body: &str, right: f64, x_label: &str, y_label: &str) -> String {
     )
 }
 
+/// The `d` of a path through points, in pixels.
+pub fn path(points: impl IntoIterator<Item = (f64, f64)>) -> String {
+    let mut path = String::new();
+    for (index, (x, y)) in points.into_iter().enumerate() {
+        // Writing to a String cannot fail.
+        let _ = write!(path, "{}{x:.1} {y:.1}", if index == 0 { 'M' } else { 'L' });
+    }
+    path
+}
+
 /// Curves over 0..`right` on the x axis and 0..1 on the y axis.
 pub fn curves(curves: &[Curve<'_>], right: f64, x_label: &str, y_label: &str) -> String {
     let mut body = String::new();
     for curve in curves {
-        let mut path = String::new();
-        for (index, (x, y)) in curve.points.iter().enumerate() {
+        let path = path(curve.points.iter().map(|(x, y)| {
             let x = LEFT + (x / right).clamp(0.0, 1.0) * (WIDTH - LEFT);
             let y = TOP + (1.0 - y.clamp(0.0, 1.0)) * (HEIGHT - TOP - BOTTOM);
-            // Writing to a String cannot fail.
-            let _ = write!(path, "{}{x:.1} {y:.1}", if index == 0 { 'M' } else { 'L' });
-        }
+            (x, y)
+        }));
+        // Writing to a String cannot fail.
         let _ = write!(
             body,
             "<path d=\"{path}\" fill=\"none\" stroke=\"{}\" stroke-width=\"1.8\"><title>{}</title></path>",

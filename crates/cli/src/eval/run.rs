@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anomalysd_dataset::draws::{Draws, draw};
-use anomalysd_dataset::folder::{Class, Dataset};
+use anomalysd_dataset::folder::{Class, Dataset, TestPhoto};
 use anomalysd_detect::control::Control;
 use anomalysd_detect::features::Features;
 use anomalysd_detect::options::DetectOptions;
@@ -58,7 +58,7 @@ pub fn run(args: &EvalArgs, quiet: bool) -> Outcome {
     output::check_folder(&args.out)?;
     let dataset = Dataset::read(&args.data)?;
     let prompts = PromptList::read(args.prompts.as_deref())?;
-    let classes = chosen_classes(&dataset, args)?;
+    let classes = chosen_classes(&dataset, &args.classes, args.subset)?;
     let profile = args
         .profile
         .as_deref()
@@ -177,8 +177,13 @@ fn fill_holes(holes: &Holes<'_>, jobs: &[Job], out: &Path) -> Outcome {
     output::print(&holes::table(&rows))
 }
 
-fn chosen_classes(dataset: &Dataset, args: &EvalArgs) -> Outcome<Vec<Class>> {
-    for wanted in &args.classes {
+/// The classes of these names, or all, each with at most `subset` photos of a kind; both kinds have to be there.
+pub fn chosen_classes(
+    dataset: &Dataset,
+    names: &[String],
+    subset: Option<usize>,
+) -> Outcome<Vec<Class>> {
+    for wanted in names {
         if !dataset.classes.iter().any(|class| class.name == *wanted) {
             let known: Vec<&str> = dataset.classes.iter().map(|c| c.name.as_str()).collect();
             return Err(CliError::Input(format!(
@@ -189,11 +194,10 @@ fn chosen_classes(dataset: &Dataset, args: &EvalArgs) -> Outcome<Vec<Class>> {
         }
     }
     let all = || dataset.classes.iter().cloned();
-    let chosen =
-        all().filter(|class| args.classes.is_empty() || args.classes.contains(&class.name));
+    let chosen = all().filter(|class| names.is_empty() || names.contains(&class.name));
     chosen
         .map(|class| {
-            let class = match args.subset {
+            let class = match subset {
                 Some(count) => class.subset(count),
                 None => class,
             };
@@ -238,15 +242,7 @@ fn jobs(args: &EvalArgs, classes: Vec<Class>) -> Outcome<Vec<Job>> {
         }
         for &k_shot in &args.k_shot {
             for &seed in &args.seeds {
-                let good = match &given {
-                    Some(draws) => draws.get(&class, k_shot, seed).ok_or_else(|| {
-                        CliError::Input(format!(
-                            "--draws: no draw of {k_shot} photos with seed {seed} for class `{}`",
-                            class.name
-                        ))
-                    })?,
-                    None => draw(&class, k_shot, seed)?,
-                };
+                let good = drawn(given.as_ref(), &class, k_shot, seed)?;
                 jobs.push(Job {
                     class: class.clone(),
                     k_shot,
@@ -257,6 +253,37 @@ fn jobs(args: &EvalArgs, classes: Vec<Class>) -> Outcome<Vec<Job>> {
         }
     }
     Ok(jobs)
+}
+
+/// The good photos of one draw: a given one, or the seed's own.
+pub fn drawn(
+    given: Option<&Draws>,
+    class: &Class,
+    k_shot: usize,
+    seed: u64,
+) -> Outcome<Vec<PathBuf>> {
+    let Some(draws) = given else {
+        return Ok(draw(class, k_shot, seed)?);
+    };
+    draws.get(class, k_shot, seed).ok_or_else(|| {
+        CliError::Input(format!(
+            "--draws: no draw of {k_shot} photos with seed {seed} for class `{}`",
+            class.name
+        ))
+    })
+}
+
+/// What is true of a test photo, with its mask where there is one.
+pub fn truth_of(test: &TestPhoto, photo: &Photo) -> Outcome<Truth> {
+    let mask = match (&test.defect, &test.mask) {
+        (None, _) => Some(Mask::new(photo.width, photo.height)),
+        (Some(_), Some(path)) => Some(photos::read_mask(path, test.labels, photo)?),
+        (Some(_), None) => None,
+    };
+    Ok(Truth {
+        defective: test.defect.is_some(),
+        mask,
+    })
 }
 
 fn config(
@@ -389,11 +416,7 @@ impl Bench<'_> {
         let mut gallery = Gallery::default();
         for (index, test) in job.class.test.iter().enumerate() {
             let photo = photos::read(&test.path)?;
-            let mask = match (&test.defect, &test.mask) {
-                (None, _) => Some(Mask::new(photo.width, photo.height)),
-                (Some(_), Some(path)) => Some(photos::read_mask(path, test.labels, &photo)?),
-                (Some(_), None) => None,
-            };
+            let known = truth_of(test, &photo)?;
             if let Some(baseline) = &baseline {
                 let (map, score) = baseline.judge(self.features, &photo)?;
                 let (by_variant, parts) = Default::default();
@@ -422,17 +445,19 @@ impl Bench<'_> {
             let shown = test.path.strip_prefix(&self.root).unwrap_or(&test.path);
             let shown = shown.display().to_string();
             if pictures {
-                gallery.offer(&detection, &shown, test.defect.is_some(), mask.as_ref());
+                gallery.offer(
+                    &detection,
+                    &shown,
+                    test.defect.is_some(),
+                    known.mask.as_ref(),
+                );
             }
             tested.push(TestedPhoto {
                 path: shown,
                 defect: test.defect.clone(),
                 verdict: detection.verdict.to_string(),
             });
-            truth.push(Truth {
-                defective: test.defect.is_some(),
-                mask,
-            });
+            truth.push(known);
         }
         let threshold = |method| {
             let judged_by = if judged.contains_key(&Method::AnomalySd) {

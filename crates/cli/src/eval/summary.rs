@@ -45,10 +45,33 @@ pub struct MetricsRow {
     pub image_auroc_by_variant: BTreeMap<String, f64>,
     /// Pixel AUROC of each scale alone.
     pub pixel_auroc_by_scale: BTreeMap<String, f64>,
+    /// The score above which a photo is suspect, where the method has verdicts.
+    pub threshold: Option<f32>,
+    /// Share of the good photos above it.
+    pub false_alarm_rate: Option<f64>,
+    /// Share of the defective photos above it.
+    pub recall: Option<f64>,
     /// Good test photos.
     pub n_good: usize,
     /// Defective test photos.
     pub n_defect: usize,
+}
+
+/// Shares of the good and of the defective photos that a part's verdicts call suspect or worse: false
+/// alarms and recall at the threshold that people see. `None` where the method has no verdicts, or a
+/// kind of photo is missing.
+pub fn at_threshold(part: &Part, row: &Row) -> Option<(f64, f64)> {
+    let threshold = row.threshold?;
+    let share = |defective: bool| {
+        let pairs = part.photos.iter().zip(&row.scores);
+        let own: Vec<bool> = pairs
+            .filter(|(photo, _)| photo.defect.is_some() == defective)
+            .map(|(_, score)| *score > threshold)
+            .collect();
+        let above = own.iter().filter(|above| **above).count();
+        (!own.is_empty()).then(|| above as f64 / own.len() as f64)
+    };
+    Some((share(false)?, share(true)?))
 }
 
 /// Mean over classes; standard deviation over seeds of that mean.
@@ -91,6 +114,9 @@ pub fn shots(parts: &[Part]) -> Vec<usize> {
 pub fn metrics(parts: &[Part], config: Value) -> Metrics {
     let rows = parts.iter().flat_map(|part| {
         part.rows.iter().map(|row| MetricsRow {
+            threshold: row.threshold,
+            false_alarm_rate: at_threshold(part, row).map(|(alarms, _)| alarms),
+            recall: at_threshold(part, row).map(|(_, recall)| recall),
             method: row.method,
             k_shot: part.k_shot,
             seed: part.seed,
@@ -132,7 +158,13 @@ fn summarise(parts: &[&Part], method: Method, k_shot: usize) -> Option<SummaryRo
     // Figure → seed → one value per class.
     let mut by_figure: BTreeMap<&'static str, BTreeMap<u64, Vec<f64>>> = BTreeMap::new();
     for part in parts {
-        for (name, value) in row(part, method)?.figures.named() {
+        let row = row(part, method)?;
+        let at_threshold = at_threshold(part, row);
+        let named = row.figures.named().into_iter().chain([
+            ("false_alarm_rate", at_threshold.map(|(alarms, _)| alarms)),
+            ("recall", at_threshold.map(|(_, recall)| recall)),
+        ]);
+        for (name, value) in named {
             if let Some(value) = value {
                 by_figure
                     .entry(name)
@@ -162,37 +194,54 @@ fn summarise(parts: &[&Part], method: Method, k_shot: usize) -> Option<SummaryRo
     })
 }
 
-/// Photos are drawn again within each class, draw and kind; both methods see the same ones.
 fn difference(parts: &[&Part], other: Method) -> Option<Interval> {
-    struct Pair<'a> {
-        ours: &'a [f32],
-        theirs: &'a [f32],
-        kinds: [Vec<usize>; 2],
-    }
     let pairs: Vec<Pair<'_>> = parts
         .iter()
         .map(|part| {
-            let of_kind = |defective: bool| {
-                let all = part.photos.iter().enumerate();
-                all.filter(|(_, photo)| photo.defect.is_some() == defective)
-                    .map(|(index, _)| index)
-                    .collect()
-            };
+            let defective = part.photos.iter().map(|photo| photo.defect.is_some());
             Some(Pair {
                 ours: &row(part, Method::AnomalySd)?.scores,
                 theirs: &row(part, other)?.scores,
-                kinds: [of_kind(false), of_kind(true)],
+                defective: defective.collect(),
             })
         })
         .collect::<Option<_>>()?;
-    let strata: Vec<usize> = pairs
+    paired_difference(&pairs)
+}
+
+/// Scores of the photos of one class and draw under two methods.
+pub struct Pair<'a> {
+    /// Of the method that is asked about.
+    pub ours: &'a [f32],
+    /// Of the one that it is compared with.
+    pub theirs: &'a [f32],
+    /// Which photos are defective.
+    pub defective: Vec<bool>,
+}
+
+/// Image AUROC of `ours` minus that of `theirs`, in the mean over pairs, with its 95 % interval.
+///
+/// Photos are drawn again within each class, draw and kind; both methods see the same ones. `None`
+/// without a pair, or where one lacks a kind.
+pub fn paired_difference(pairs: &[Pair<'_>]) -> Option<Interval> {
+    if pairs.is_empty() {
+        return None;
+    }
+    let of_kind = |pair: &Pair<'_>, kind: bool| -> Vec<usize> {
+        let all = pair.defective.iter().enumerate();
+        all.filter(|(_, defective)| **defective == kind)
+            .map(|(index, _)| index)
+            .collect()
+    };
+    let kinds: Vec<[Vec<usize>; 2]> = pairs
         .iter()
-        .flat_map(|pair| pair.kinds.iter().map(Vec::len))
+        .map(|pair| [of_kind(pair, false), of_kind(pair, true)])
         .collect();
+    let strata: Vec<usize> = kinds.iter().flatten().map(Vec::len).collect();
     paired_bootstrap(&strata, RESAMPLES, 0, |chosen| {
         let mut sum = 0.0;
-        for (pair, chosen) in pairs.iter().zip(chosen.chunks(2)) {
-            let indices = |kind: usize| chosen[kind].iter().map(move |&at| pair.kinds[kind][at]);
+        for ((pair, kinds), chosen) in pairs.iter().zip(&kinds).zip(chosen.chunks(2)) {
+            let indices = |kind: usize| chosen[kind].iter().map(move |&at| kinds[kind][at]);
             let all: Vec<usize> = indices(0).chain(indices(1)).collect();
             let labels: Vec<bool> = (0..all.len()).map(|at| at >= chosen[0].len()).collect();
             let of = |scores: &[f32]| {
@@ -262,12 +311,44 @@ pub fn table(metrics: &Metrics) -> String {
         );
         text.push_str(&format!("  mean {image}/{pixel} aupro {pro}\n"));
     }
+    text.push_str(&thresholds(metrics, &classes));
     for difference in &metrics.differences {
         let Interval { value, low, high } = difference.image_auroc;
         let (against, k_shot) = (difference.against.name(), difference.k_shot);
         text.push_str(&format!(
             "image AUROC against {against}, k={k_shot}: {value:+.4} (95 %: {low:+.4} to {high:+.4})\n"
         ));
+    }
+    text
+}
+
+/// False alarms and recall at the threshold, per class and in the mean, in per cent.
+fn thresholds(metrics: &Metrics, classes: &[&str]) -> String {
+    let mut text = String::new();
+    let of = |summary: &SummaryRow, name| summary.mean.get(name).map(|share| 100.0 * share);
+    for summary in &metrics.summary {
+        let shares = of(summary, "false_alarm_rate").zip(of(summary, "recall"));
+        let Some((alarms, recall)) = shares else {
+            continue;
+        };
+        let k_shot = summary.k_shot;
+        text.push_str(&format!(
+            "false alarms / recall at the threshold, k={k_shot}:"
+        ));
+        for class in classes {
+            let rows = || {
+                metrics.rows.iter().filter(|row| {
+                    row.class == *class && row.method == summary.method && row.k_shot == k_shot
+                })
+            };
+            let mean = |pick: fn(&MetricsRow) -> Option<f64>| {
+                let values: Vec<f64> = rows().filter_map(pick).collect();
+                mean_and_sd(&values).map_or(f64::NAN, |(mean, _)| 100.0 * mean)
+            };
+            let (alarms, recall) = (mean(|row| row.false_alarm_rate), mean(|row| row.recall));
+            text.push_str(&format!("  {class} {alarms:.1} %/{recall:.1} %"));
+        }
+        text.push_str(&format!("  mean {alarms:.1} %/{recall:.1} %\n"));
     }
     text
 }

@@ -1,5 +1,6 @@
 //! The command as people and scripts run it: what it prints, writes, refuses, and exits with.
 
+mod ablations;
 mod bad_input;
 mod cache;
 mod evaluations;
