@@ -2,7 +2,6 @@
 
 use anomalysd_detect::options::{DetectOptions, ScoreOptions};
 use anomalysd_detect::pipeline::Detection;
-use anomalysd_detect::prototypes::grid_of;
 use anomalysd_detect::score::{fuse, guided_map, mean_over_scales, photo_score};
 use anomalysd_imaging::{Map, resize_bilinear_map};
 
@@ -42,9 +41,9 @@ pub fn lines(
     options: &DetectOptions,
     scales: &[usize],
 ) -> Vec<(Line, Judged)> {
-    let score = &options.score;
     let photo = &detection.measurement.photo;
-    let grid = grid_of(photo.width, photo.height, options.features.grid);
+    let grid = detection.measurement.grid(options.features.grid);
+    let score = &detection.measurement.score_options(&options.score);
     let judged = |map: Map| Judged {
         score: photo_score(&map, grid.0, grid.1, score),
         map,

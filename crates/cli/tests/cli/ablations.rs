@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::support::{QUICK, files, joined, json, run};
+use crate::support::{QUICK, files, joined, json, photo, run, save};
 
 /// The whole method on photos as small as it takes, with one scale.
 const TINY: [&str; 6] = ["--size", "96", "--scales", "2", "--device", "cpu"];
@@ -32,6 +32,28 @@ fn written(folder: &Path) -> Vec<(PathBuf, SystemTime)> {
         (path, time)
     };
     files(folder, ".json").into_iter().map(time).collect()
+}
+
+/// A photo so narrow that its cells are too small for the only scale, beside others that are not.
+#[test]
+fn a_photo_too_small_for_a_scale_is_on_every_line() {
+    let place = tempfile::tempdir().unwrap();
+    drawn(place.path());
+    let good = files(&place.path().join("data"), ".png")
+        .into_iter()
+        .find(|path| path.to_string_lossy().contains("test/good"))
+        .unwrap();
+    save(&good, &photo(&good).crop(0, 30, 96, 36));
+    let arguments = [
+        "ablate", "data", "--k-shot", "2", "--seeds", "0", "--subset", "2", "-q", "--trials",
+        "default", "--out", "a",
+    ];
+    run(place.path(), &joined(&[&arguments, &TINY])).ok();
+    let text = std::fs::read_to_string(place.path().join("a/ablations.json")).unwrap();
+    for row in json(&text)["rows"].as_array().unwrap() {
+        assert_eq!(row["photos"], 4, "{row}");
+        assert!(row["image_auroc"].is_number(), "{row}");
+    }
 }
 
 #[test]

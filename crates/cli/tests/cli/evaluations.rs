@@ -23,7 +23,8 @@ fn drawn(place: &Path, products: &str) {
         "96",
     ];
     let synth = ["synth", "--out", "data", "--products", products, "-q"];
-    run(place, &joined(&[&synth, &numbers])).ok();
+    let kinds = ["--defects", "scratch,stain,hole,part"];
+    run(place, &joined(&[&synth, &numbers, &kinds])).ok();
 }
 
 /// The parts of an evaluation, and when each was measured.

@@ -85,14 +85,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         let work =
             |photo: &Photo| self.work((photo.width, photo.height), None) + self.guided_work();
         meter.expect(held.iter().map(work).sum());
-        let contexts = match self.repair {
-            Some(repair) => {
-                let contexts = repair.contexts(&prompts.both(), &prompts.detail()).await?;
-                meter.tick(Stage::Class, 0).await?;
-                Some(rounded(contexts))
-            }
-            None => None,
-        };
+        let contexts = self.contexts(prompts, &meter).await?;
         let subjects = self.open_all(good, true, &meter).await?;
         let all: Vec<&Descriptors> = subjects
             .iter()
@@ -144,6 +137,20 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
             calibration,
             ignored: self.ignored.clone(),
         })
+    }
+
+    /// Text contexts of a class, as a profile stores them; `None` without a model.
+    pub(super) async fn contexts(
+        &self,
+        prompts: &Prompts,
+        meter: &Meter<'_>,
+    ) -> Result<Option<Contexts>, DetectError> {
+        let Some(repair) = self.repair else {
+            return Ok(None);
+        };
+        let contexts = repair.contexts(&prompts.both(), &prompts.detail()).await?;
+        meter.tick(Stage::Class, 0).await?;
+        Ok(Some(rounded(contexts)))
     }
 
     async fn open_all(
@@ -303,7 +310,7 @@ fn all_but<T>(all: &[T], index: usize) -> Vec<&T> {
 }
 
 /// Contexts as a profile stores them.
-pub(super) fn rounded(mut contexts: Contexts) -> Contexts {
+fn rounded(mut contexts: Contexts) -> Contexts {
     for values in [
         &mut contexts.both,
         &mut contexts.detail,

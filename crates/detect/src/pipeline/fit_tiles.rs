@@ -3,12 +3,12 @@
 
 use anomalysd_imaging::{Mask, Photo};
 
-use super::fit::{ClassModel, Held, quantiles, rounded};
+use super::fit::{ClassModel, Held, quantiles};
 use super::tiles::{TileContext, Windows};
 use super::timings::Meter;
 use super::{Detector, views};
 use crate::DetectError;
-use crate::control::{Control, Stage};
+use crate::control::Control;
 use crate::features::FeatureNetwork;
 use crate::ignore::{cut_mask, ignored};
 use crate::options::Choice;
@@ -62,14 +62,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
             windows.count() * (self.work(windows.size(), None) + self.guided_work())
         };
         meter.expect(held.iter().map(|(_, photo)| tile_work(photo)).sum());
-        let contexts = match self.repair {
-            Some(repair) => {
-                let contexts = repair.contexts(&prompts.both(), &prompts.detail()).await?;
-                meter.tick(Stage::Class, 0).await?;
-                Some(rounded(contexts))
-            }
-            None => None,
-        };
+        let contexts = self.contexts(prompts, &meter).await?;
         let mut tiles = Vec::new();
         for (owner, photo) in good.iter().enumerate() {
             // Side by side: overlapping ones would show the same places twice.
