@@ -18,10 +18,10 @@ use std::rc::Rc;
 
 pub(crate) use self::alphas::METADATA;
 pub use self::alphas::PeftConfig;
-use self::merge::{Change, Merged};
+use self::merge::Product;
 use self::names::{Part, Role};
 use crate::checkpoint::{ModelParts, TEXT_ENCODER, UNET};
-use crate::weights::{SafetensorsSource, TensorSource};
+use crate::weights::{Changed, SafetensorsSource, TensorSource};
 use crate::{DiffusionError, Result};
 
 /// A LoRA file: pairs of matrices, not yet matched with a model.
@@ -104,7 +104,7 @@ impl Lora {
                 expected: "−100 to 100".into(),
             });
         }
-        let mut changes: BTreeMap<String, BTreeMap<String, Change>> = BTreeMap::new();
+        let mut changes: BTreeMap<String, BTreeMap<String, Product>> = BTreeMap::new();
         let index = names::Index::new(&parts)?;
         for (module, pair) in self.pairs()? {
             let (component, weight) = index.find(&module).ok_or_else(|| {
@@ -132,8 +132,9 @@ impl Lora {
             .into_iter()
             .map(|(component, source)| match changes.remove(&component) {
                 Some(changes) => {
-                    let merged = Merged::new(source, Rc::clone(&self.source), changes);
-                    (component, Box::new(merged) as Box<dyn TensorSource>)
+                    let base = source;
+                    let changed: Box<dyn TensorSource> = Box::new(Changed { base, changes });
+                    (component, changed)
                 }
                 None => (component, source),
             })
@@ -177,7 +178,7 @@ impl Lora {
         weight: &str,
         shape: &[usize],
         scale: f32,
-    ) -> Result<Change> {
+    ) -> Result<Product> {
         let (Some(down), Some(up)) = (&pair.down, &pair.up) else {
             let half = if pair.down.is_some() { "up" } else { "down" };
             return Err(self.unsupported(format!("has no `{half}` matrix for `{module}`")));
@@ -195,7 +196,8 @@ impl Lora {
             None => None,
         };
         let factor = self.config.factor(module, rank, alpha);
-        Ok(Change {
+        Ok(Product {
+            lora: Rc::clone(&self.source),
             down: down.clone(),
             up: up.clone(),
             factor: factor as f32 * scale,

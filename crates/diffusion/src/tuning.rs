@@ -17,7 +17,7 @@ use serde_json::json;
 use crate::checkpoint::{ModelParts, VAE};
 use crate::lora::{Lora, METADATA};
 use crate::model::ReferenceTime;
-use crate::weights::{HostTensor, NamedTensor, TensorSource};
+use crate::weights::{Change, Changed, HostTensor, NamedTensor, TensorSource};
 use crate::{DiffusionError, Result};
 
 /// Tensors by name.
@@ -100,8 +100,8 @@ impl Tuning {
             }
             if let Some(base) = parts.tensors.remove(VAE) {
                 let changes = self.decoder.clone();
-                let shifted = Box::new(Shifted { base, changes });
-                parts.tensors.insert(VAE.to_owned(), shifted);
+                let changed = Box::new(Changed { base, changes });
+                parts.tensors.insert(VAE.to_owned(), changed);
             }
         }
         Ok(parts)
@@ -174,41 +174,10 @@ fn check(base: &dyn TensorSource, name: &str, change: &HostTensor) -> Result<()>
     Ok(())
 }
 
-/// A component's tensors, some of them with something added.
-struct Shifted {
-    base: Box<dyn TensorSource>,
-    changes: Tensors,
-}
-
-impl TensorSource for Shifted {
-    fn names(&self) -> Vec<String> {
-        self.base.names()
-    }
-
-    fn shape(&self, name: &str) -> Option<Vec<usize>> {
-        self.base.shape(name)
-    }
-
-    fn read(&self, name: &str) -> Result<HostTensor> {
-        let mut tensor = self.base.read(name)?;
-        if let Some(change) = self.changes.get(name) {
-            let values = tensor.values.iter_mut().zip(&change.values);
-            values.for_each(|(value, change)| *value += change);
-        }
-        Ok(tensor)
-    }
-
-    fn read_half(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        if self.changes.contains_key(name) {
-            return Ok(None);
-        }
-        self.base.read_half(name)
-    }
-
-    fn stored_as(&self, name: &str) -> Option<Dtype> {
-        if self.changes.contains_key(name) {
-            return Some(Dtype::F32);
-        }
-        self.base.stored_as(name)
+impl Change for HostTensor {
+    fn add_to(&self, values: &mut [f32]) -> Result<()> {
+        let pairs = values.iter_mut().zip(&self.values);
+        pairs.for_each(|(value, change)| *value += change);
+        Ok(())
     }
 }

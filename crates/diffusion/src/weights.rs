@@ -4,6 +4,7 @@
 //! a [`TensorSource`] or, for a model to be trained from scratch, draws them; so every module has
 //! one constructor. [`save_state`] lists a module's tensors under the same names.
 
+mod changed;
 mod half_storage;
 mod safetensors;
 mod state;
@@ -15,6 +16,7 @@ use std::rc::Rc;
 use burn::module::{Param, ParamId};
 use burn::tensor::{Device, Tensor, TensorData};
 
+pub(crate) use self::changed::{Change, Changed};
 pub use self::half_storage::HalfStorage;
 use self::half_storage::Halves;
 pub(crate) use self::half_storage::Rounded;

@@ -105,16 +105,16 @@ fn check<M: Module>(module: &M, loss: impl Fn(&M, &Device) -> Tensor<1>) {
     }
 }
 
+/// A U-Net with one level that attends and one that does not.
+const UNET: &str = r#"{"in_channels": 3, "out_channels": 2, "block_out_channels": [4, 8],
+    "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D"],
+    "up_block_types": ["CrossAttnUpBlock2D", "UpBlock2D"],
+    "layers_per_block": 1, "norm_num_groups": 2, "cross_attention_dim": 6,
+    "attention_head_dim": 2}"#;
+
 #[test]
 fn unet_with_references() {
-    let config = UNet2DConditionConfig::from_json(
-        r#"{"in_channels": 3, "out_channels": 2, "block_out_channels": [4, 8],
-            "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D"],
-            "up_block_types": ["CrossAttnUpBlock2D", "UpBlock2D"],
-            "layers_per_block": 1, "norm_num_groups": 2, "cross_attention_dim": 6,
-            "attention_head_dim": 2}"#,
-    )
-    .unwrap();
+    let config = UNet2DConditionConfig::from_json(UNET).unwrap();
     let unet = UNet2DConditionModel::init(&config, 5, &Device::flex()).unwrap();
     check(&unet, |unet, device| {
         let options = ReferenceOptions {
@@ -153,14 +153,7 @@ fn autoencoder() {
 
 #[test]
 fn unet_with_low_rank_branches() {
-    let config = UNet2DConditionConfig::from_json(
-        r#"{"in_channels": 3, "out_channels": 2, "block_out_channels": [4, 8],
-            "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D"],
-            "up_block_types": ["CrossAttnUpBlock2D", "UpBlock2D"],
-            "layers_per_block": 1, "norm_num_groups": 2, "cross_attention_dim": 6,
-            "attention_head_dim": 2}"#,
-    )
-    .unwrap();
+    let config = UNet2DConditionConfig::from_json(UNET).unwrap();
     let lora = LoraConfig {
         r: 2,
         lora_alpha: 3.0,

@@ -1,15 +1,14 @@
 //! Weights with the products of a LoRA's matrices added as they are read.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use safetensors::Dtype;
-
 use crate::Result;
-use crate::weights::{HostTensor, TensorSource};
+use crate::weights::{Change, HostTensor, TensorSource};
 
 /// What is added to a weight: `factor · up · down`.
-pub(super) struct Change {
+pub(super) struct Product {
+    /// Where both are.
+    pub(super) lora: Rc<dyn TensorSource>,
     /// Name of `[r, inputs…]`.
     pub(super) down: String,
     /// Name of `[outputs, r]`.
@@ -43,58 +42,11 @@ pub(super) fn check(
     Ok(rank)
 }
 
-/// A component's tensors, some of them changed.
-pub(super) struct Merged {
-    base: Box<dyn TensorSource>,
-    lora: Rc<dyn TensorSource>,
-    /// Changes by the name of the weight.
-    changes: BTreeMap<String, Change>,
-}
-
-impl Merged {
-    pub(super) fn new(
-        base: Box<dyn TensorSource>,
-        lora: Rc<dyn TensorSource>,
-        changes: BTreeMap<String, Change>,
-    ) -> Self {
-        Self {
-            base,
-            lora,
-            changes,
-        }
-    }
-}
-
-impl TensorSource for Merged {
-    fn names(&self) -> Vec<String> {
-        self.base.names()
-    }
-
-    fn shape(&self, name: &str) -> Option<Vec<usize>> {
-        self.base.shape(name)
-    }
-
-    fn read(&self, name: &str) -> Result<HostTensor> {
-        let mut tensor = self.base.read(name)?;
-        if let Some(change) = self.changes.get(name) {
-            let (down, up) = (self.lora.read(&change.down)?, self.lora.read(&change.up)?);
-            add_product(&mut tensor.values, &up, &down, change.factor);
-        }
-        Ok(tensor)
-    }
-
-    fn read_half(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        if self.changes.contains_key(name) {
-            return Ok(None);
-        }
-        self.base.read_half(name)
-    }
-
-    fn stored_as(&self, name: &str) -> Option<Dtype> {
-        if self.changes.contains_key(name) {
-            return Some(Dtype::F32);
-        }
-        self.base.stored_as(name)
+impl Change for Product {
+    fn add_to(&self, values: &mut [f32]) -> Result<()> {
+        let (down, up) = (self.lora.read(&self.down)?, self.lora.read(&self.up)?);
+        add_product(values, &up, &down, self.factor);
+        Ok(())
     }
 }
 
@@ -117,6 +69,7 @@ fn add_product(weight: &mut [f32], up: &HostTensor, down: &HostTensor, factor: f
 
 #[cfg(test)]
 mod tests {
+    use safetensors::Dtype;
     use safetensors::tensor::TensorView;
 
     use super::*;
