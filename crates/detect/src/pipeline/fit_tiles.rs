@@ -1,16 +1,16 @@
 //! Fitting a class whose photos are judged in tiles: the bank holds places of all tiles, and each good photo is
 //! measured as a detection would, against the tiles of the others.
 
-use anomalysd_imaging::{Mask, Photo};
+use anomalysd_imaging::Photo;
 
 use super::fit::{ClassModel, Held, quantiles};
 use super::tiles::{TileContext, Windows};
 use super::timings::Meter;
 use super::{Detector, views};
 use crate::DetectError;
-use crate::control::Control;
+use crate::control::{Control, Stage};
 use crate::features::FeatureNetwork;
-use crate::ignore::{cut_mask, ignored};
+use crate::ignore::ignored;
 use crate::options::Choice;
 use crate::profile::round_to_half;
 use crate::prompts::Prompts;
@@ -68,14 +68,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
             // Side by side: overlapping ones would show the same places twice.
             for window in Windows::new(photo.width, photo.height, side, 0).iter() {
                 let tile = photo.crop(window.x, window.y, window.width, window.height);
-                let hidden = cut_mask(
-                    &hidden(photo),
-                    window.x,
-                    window.y,
-                    window.width,
-                    window.height,
-                );
-                tiles.push(self.good_tile(owner, tile, hidden, &meter).await?);
+                tiles.push(self.good_tile(owner, &tile, &meter).await?);
             }
         }
         let all: Vec<&GoodTile> = tiles.iter().collect();
@@ -180,22 +173,28 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
     async fn good_tile(
         &self,
         owner: usize,
-        tile: Photo,
-        hidden: Mask,
+        tile: &Photo,
         meter: &Meter<'_>,
     ) -> Result<GoodTile, DetectError> {
+        let descriptors = self.described(tile).await?.1;
         let mut turned = Vec::new();
         for turn in self.tile_turns() {
-            turned.push(self.described(&turn.apply(&tile)).await?.1);
+            turned.push(self.described(&turn.apply(tile)).await?.1);
         }
-        let subject = self.open(tile, hidden, true, meter).await?;
-        let mut latents = subject.latents;
-        if let Some(latents) = &mut latents {
-            round_to_half(&mut latents.data);
-        }
+        meter.tick(Stage::Features, 0).await?;
+        let latents = match self.repair {
+            Some(repair) => {
+                let scene = repair.open(tile).await?;
+                let mut latents = repair.latents(&scene).await?;
+                round_to_half(&mut latents.data);
+                meter.tick(Stage::Encode, 0).await?;
+                Some(latents)
+            }
+            None => None,
+        };
         Ok(GoodTile {
             owner,
-            descriptors: subject.descriptors,
+            descriptors,
             turned,
             latents,
         })
