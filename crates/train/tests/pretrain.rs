@@ -1,5 +1,7 @@
 //! A short pre-training of a very small `mini`, from nothing to the file of the model.
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::OnceLock;
@@ -10,7 +12,7 @@ use anomalysd_train::TrainError;
 use anomalysd_train::checkpoint::Checkpoint;
 use anomalysd_train::log::Progress;
 use anomalysd_train::pretrain::{Options, UnetOptions, VaeOptions, run};
-use anomalysd_train::stage::{Control, best_weights};
+use anomalysd_train::stage::best_weights;
 use burn::tensor::Device;
 use tempfile::TempDir;
 
@@ -59,14 +61,11 @@ fn pretrain(
     stop_at: Option<(&str, u64)>,
 ) -> (Result<(), TrainError>, Vec<Progress>) {
     let mut seen = Vec::new();
-    let result = run(options, &Device::flex(), &mut |progress| {
-        seen.push(progress.clone());
-        if stop_at == Some((progress.stage, progress.step)) {
-            Control::Stop
-        } else {
-            Control::Continue
-        }
-    });
+    let result = run(
+        options,
+        &Device::flex(),
+        &mut common::until(stop_at, &mut seen),
+    );
     (result, seen)
 }
 

@@ -1,5 +1,7 @@
 //! Fine-tuning of a very small model on three photos of a nut and one of a bottle.
 
+mod common;
+
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -146,14 +148,7 @@ fn tune(
         resume,
     };
     let mut seen = Vec::new();
-    let result = run(&task, options, &mut |progress| {
-        seen.push(progress.clone());
-        if stop_at == Some((progress.stage, progress.step)) {
-            Control::Stop
-        } else {
-            Control::Continue
-        }
-    });
+    let result = run(&task, options, &mut common::until(stop_at, &mut seen));
     (result, seen)
 }
 

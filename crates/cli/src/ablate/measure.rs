@@ -12,7 +12,7 @@ use anomalysd_detect::report::hex;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::derived::{Judged, lines, whole};
+use super::derived::{Judged, lines};
 use super::judging::{OwnDetector, Painted, detect, fit, prepare, read_all};
 use super::kept;
 use super::sheet::{Measured, Sheet};
@@ -227,12 +227,7 @@ impl Bench<'_> {
             sheet.put(&line, Judged { map, score }, None, true);
             for (trial, (other, class)) in beside.iter().zip(&ready) {
                 let detection = detect(other, class, &photo, &painted)?;
-                sheet.put(
-                    &trial.line,
-                    whole(&detection),
-                    Some(detection.threshold),
-                    false,
-                );
+                sheet.put_whole(&trial.line, &detection);
             }
             reporter.set((index + 1) as f64 / count as f64);
         }
@@ -269,12 +264,7 @@ impl Bench<'_> {
                 let photo = photos::read(&test.path)?;
                 sheet.photo(self.shown(&test.path), truth_of(test, &photo)?);
                 let detection = detect(&own, &prepared, &photo, &Painted::default())?;
-                sheet.put(
-                    &trial.line,
-                    whole(&detection),
-                    Some(detection.threshold),
-                    false,
-                );
+                sheet.put_whole(&trial.line, &detection);
                 reporter.set((index + 1) as f64 / count as f64);
             }
             let measured = sheet.measured(job).into_iter().next();

@@ -1,10 +1,11 @@
 //! Maps and scores while a class is judged, and the figures that are kept of them.
 
+use anomalysd_detect::pipeline::Detection;
 use anomalysd_imaging::Map;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use serde::{Deserialize, Serialize};
 
-use super::derived::Judged;
+use super::derived::{Judged, whole};
 use super::measure::Job;
 use super::trials::{DEFAULT, DEFAULT_ON_FEW, FEW, Group, Line};
 use crate::eval::nearest::squeezed;
@@ -72,6 +73,11 @@ impl Sheet {
         let entry = &mut self.lines[at];
         entry.maps.push(judged.map);
         entry.scores.push(judged.score);
+    }
+
+    /// What a line that is a whole detection says of the last photo.
+    pub fn put_whole(&mut self, line: &Line, detection: &Detection) {
+        self.put(line, whole(detection), Some(detection.threshold), false);
     }
 
     /// Figures of every line, in order.
