@@ -233,6 +233,32 @@ test('ignored places and the smallest defect count in the page as in the command
   await context.close();
 });
 
+test('a photo in four tiles gives the same score and map in the page', async () => {
+  const folder = scratch();
+  const profile = join(folder, 'nut.profile.safetensors');
+  run('fit', join(samples, 'good'), '--class', 'metal nut', '--out', profile, '--device', 'cpu', '--size', `${SIZE}`, '--tile', '200');
+  const { result: expected, map } = judged(suspect, profile, folder);
+  assert.ok(map.width > SIZE && map.height > SIZE, 'it has several tiles');
+
+  const context = await chromium.newContext();
+  const { page } = await engine(context);
+  const got = await page.evaluate(
+    async ({ bytes, suspect }) => {
+      const profile = await window.engine.openProfile(new Uint8Array(bytes));
+      const result = await window.engine.detect(await window.photo(suspect), { profile });
+      const smaller = window.engine.detect(await window.photo(suspect), { profile, tile: 100 });
+      const refused = await smaller.catch((error) => error.message);
+      return { score: result.score, map: [...result.map], refused };
+    },
+    { bytes: [...readFileSync(profile)], suspect: urls.suspect },
+  );
+  assert.ok(Math.abs(got.score - expected.score) <= 1e-3 * expected.score, `page ${got.score}, command ${expected.score}`);
+  const worst = difference(got.map, map.values);
+  assert.ok(worst <= 1e-2, `map differs by ${worst}`);
+  assert.match(got.refused, /`tile` is 100 pixels/);
+  await context.close();
+});
+
 test('an abort is heard within a step, and the engine goes on', async () => {
   const context = await chromium.newContext();
   const { page } = await engine(context);

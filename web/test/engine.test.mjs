@@ -96,6 +96,17 @@ test('places that do not count come as rectangles, also from a mask, and the sma
   assert.equal(fake.detected.request.minArea, '0.1%');
 });
 
+test('the size of tiles goes to fit and detection, and is nothing unless said', async (t) => {
+  const fake = {};
+  const { engine } = await loaded(t, { engine: fake });
+  const profile = await engine.fit({ good: [photo()], tile: 1000 });
+  assert.equal(fake.fitted.request.tile, 1000);
+  await engine.detect(photo(), { profile });
+  assert.equal(fake.detected.request.tile, undefined);
+  await engine.detect(photo(), { profile, tile: 800 });
+  assert.equal(fake.detected.request.tile, 800);
+});
+
 test('pixels come as they are, bitmaps through a canvas, anything else is refused', async (t) => {
   const fake = {};
   const { engine } = await loaded(t, { engine: fake });
