@@ -200,8 +200,6 @@ test('a finger draws and does not scroll, and finds everything it needs', async 
   for (const step of [0.3, 0.4, 0.5, 0.6]) await touch('touchMove', [step, step]);
   await touch('touchEnd');
   assert.equal(await page.evaluate(() => window.scrollY), scrolled);
-  // No finger is elsewhere at once: within the time of a double tap, the browser makes no click of the next one.
-  await page.waitForTimeout(500);
   await widget.getByRole('button', { name: 'Done' }).tap();
   await page.waitForFunction(() => window.widget.ignore !== null);
   const drawn = await mask(page);

@@ -35,6 +35,8 @@ export class Editor implements Part {
       pointerdown: (event: PointerEvent) => this.#down(event),
       pointermove: (event: PointerEvent) => this.#move(event),
       pointerup: () => { this.#drag = null; },
+      // A finger lifted in its flight would fling the page, and the next tap would only stop that.
+      touchstart: (event: Event) => event.preventDefault(),
       pointercancel: () => {
         if (this.#drag) actions.draw((draft) => draft.undo());
         this.#drag = null;
