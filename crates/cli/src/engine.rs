@@ -136,6 +136,12 @@ impl Engine {
         }
     }
 
+    /// The model, where something is tuned.
+    pub fn tuned_on(&self) -> Outcome<&InpaintModel> {
+        let none = || CliError::Input("--model none: there is nothing to tune".into());
+        self.model.as_ref().ok_or_else(none)
+    }
+
     /// The repair; `None` with `--model none`.
     pub fn repair(&self) -> Option<DiffusionRepair<'_>> {
         self.model.as_ref().map(DiffusionRepair::new)

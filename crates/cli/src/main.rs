@@ -15,6 +15,8 @@ mod engine;
 mod error;
 mod eval;
 mod html;
+mod learned;
+mod memory;
 mod model;
 mod output;
 mod photos;

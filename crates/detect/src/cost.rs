@@ -6,16 +6,17 @@
 mod unet;
 mod vae;
 
+use anomalysd_diffusion::PerLevel;
 use anomalysd_diffusion::model::InpaintModel;
 use anomalysd_diffusion::unet::UNet2DConditionConfig;
-use anomalysd_diffusion::vae::{Vae, VaeNetwork};
+use anomalysd_diffusion::vae::{AutoencoderKlConfig, Vae, VaeNetwork};
 
 use crate::masks::{Frame, MaskPlan};
 use crate::options::{Compare, DetectOptions};
 use crate::repaint::{DiffusionRepair, Repair};
 
-pub use unet::unet_flops;
-pub use vae::{decoder_flops, encoder_flops};
+pub use unet::unet_work;
+pub use vae::{decoder_work, encoder_work, kl_work};
 
 /// Floating-point operations of one detection, by part.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -86,29 +87,102 @@ pub fn flops_of_detection(
     let padded = (frame.padded_width(), frame.padded_height());
     let latent = (frame.latent_width(), frame.latent_height());
     let tokens = model.text.config().max_position_embeddings;
-    let unet = unet_flops(
+    let unet = unet_work(
         model.unet.config(),
         latent,
         tokens,
         references,
         model.config.reference_max_tokens,
-    );
+    )
+    .flops;
     Flops {
-        encode: (count + 1) as f64 * encoder_flops(&model.vae, padded),
+        encode: (count + 1) as f64 * encoder_work(&model.vae, padded).flops,
         denoise: guidance * evaluations as f64 * unet,
-        decode: (count + round_trip) as f64 * decoder_flops(&model.vae, padded),
+        decode: (count + round_trip) as f64 * decoder_work(&model.vae, padded).flops,
         features: (count + 1 + round_trip) as f64 * feature_flops,
     }
 }
 
-/// Operations of a convolution over `cells` output positions.
-fn conv(inputs: usize, outputs: usize, kernel: usize, cells: usize) -> f64 {
-    2.0 * (inputs * outputs * kernel * kernel) as f64 * cells as f64
+/// What layers take: operations, weights, and the values that they put out, which training keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Work {
+    /// Floating-point operations.
+    pub flops: f64,
+    /// Values of the results of convolutions, linear maps and both products of attentions.
+    pub values: f64,
+    /// Weights of convolutions and linear maps.
+    pub weights: f64,
 }
 
-/// Operations of `queries · keysᵀ` and `weights · values`.
-fn attention(queries: usize, keys: usize, width: usize) -> f64 {
-    4.0 * queries as f64 * keys as f64 * width as f64
+impl std::ops::Add for Work {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            flops: self.flops + other.flops,
+            values: self.values + other.values,
+            weights: self.weights + other.weights,
+        }
+    }
+}
+
+impl std::ops::AddAssign for Work {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+impl std::ops::Mul<Work> for f64 {
+    type Output = Work;
+
+    fn mul(self, work: Work) -> Work {
+        Work {
+            flops: self * work.flops,
+            values: self * work.values,
+            weights: self * work.weights,
+        }
+    }
+}
+
+impl std::iter::Sum for Work {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), std::ops::Add::add)
+    }
+}
+
+/// A convolution over `cells` output positions.
+fn conv(inputs: usize, outputs: usize, kernel: usize, cells: usize) -> Work {
+    Work {
+        flops: 2.0 * (inputs * outputs * kernel * kernel) as f64 * cells as f64,
+        values: outputs as f64 * cells as f64,
+        weights: (outputs * (inputs * kernel * kernel + 1)) as f64,
+    }
+}
+
+/// `queries · keysᵀ` and `weights · values`.
+fn attention(queries: usize, keys: usize, width: usize, heads: usize) -> Work {
+    let queries = queries as f64;
+    Work {
+        flops: 4.0 * queries * keys as f64 * width as f64,
+        values: queries * (keys * heads + width) as f64,
+        weights: 0.0,
+    }
+}
+
+/// Configurations of the U-Net and the autoencoder of Stable Diffusion 1.5's inpainting model, for figures about a
+/// model that is not at hand.
+pub fn stable_diffusion_inpainting() -> (UNet2DConditionConfig, AutoencoderKlConfig) {
+    let unet = UNet2DConditionConfig {
+        in_channels: 9,
+        cross_attention_dim: PerLevel::One(768),
+        ..UNet2DConditionConfig::default()
+    };
+    let vae = AutoencoderKlConfig {
+        block_out_channels: vec![128, 256, 512, 512],
+        layers_per_block: 2,
+        ..AutoencoderKlConfig::default()
+    };
+    (unet, vae)
 }
 
 /// Working arrays that are alive at once at the outermost level, beside the skips: im2col of a 3×3

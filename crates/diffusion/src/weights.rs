@@ -22,7 +22,8 @@ use self::half_storage::Halves;
 pub(crate) use self::half_storage::Rounded;
 pub use self::safetensors::{ReadAt, SafetensorsSource};
 pub use self::state::{
-    NamedTensor, load_state, load_trained, replace_state, save_state, save_trained, train_only,
+    NamedTensor, SharedTensors, load_state, load_trained, replace_state, save_state, save_trained,
+    train_only,
 };
 use crate::nn::LoraConfig;
 use crate::{DiffusionError, Result, noise};
@@ -104,6 +105,7 @@ impl Init {
 #[derive(Clone)]
 enum Origin<'a> {
     Source(&'a dyn TensorSource),
+    Shared(&'a SharedTensors),
     Random(u64),
 }
 
@@ -122,6 +124,11 @@ impl<'a> Loader<'a> {
     /// A loader over all tensors of `source`.
     pub fn new(source: &'a dyn TensorSource, device: &Device) -> Self {
         Self::with_origin(Origin::Source(source), device)
+    }
+
+    /// A loader over the tensors of a module on this device, which the new one shares.
+    pub fn sharing(tensors: &'a SharedTensors, device: &Device) -> Self {
+        Self::with_origin(Origin::Shared(tensors), device)
     }
 
     /// A loader that draws every tensor. A tensor depends on `seed` and its own full name alone.
@@ -199,6 +206,10 @@ impl<'a> Loader<'a> {
     pub fn has(&self, name: &str) -> bool {
         match &self.origin {
             Origin::Source(source) => source.shape(&self.name(name)).is_some(),
+            Origin::Shared(tensors) => {
+                let name = self.name(name);
+                tensors.names().any(|own| *own == name)
+            }
             Origin::Random(_) => false,
         }
     }
@@ -217,6 +228,16 @@ impl<'a> Loader<'a> {
         let values = match &self.origin {
             Origin::Source(source) => read_checked(*source, &name, &shape)?,
             Origin::Random(seed) => draw(*seed, &name, shape.iter().product(), init),
+            Origin::Shared(tensors) => {
+                let shared = tensors.get::<D>(&name);
+                let fitting = shared.filter(|tensor| tensor.dims() == shape);
+                let tensor = fitting.ok_or_else(|| DiffusionError::MissingTensor {
+                    name: name.clone(),
+                    expected: shape.to_vec(),
+                })?;
+                self.used.borrow_mut().insert(name);
+                return Ok(tensor);
+            }
         };
         self.used.borrow_mut().insert(name);
         Ok(Tensor::from_data(
@@ -291,8 +312,10 @@ impl<'a> Loader<'a> {
 
     /// Names below this prefix that nothing asked for: tensors of another architecture.
     pub fn unused(&self) -> Vec<String> {
-        let Origin::Source(source) = &self.origin else {
-            return Vec::new();
+        let names = match &self.origin {
+            Origin::Source(source) => source.names(),
+            Origin::Shared(tensors) => tensors.names().cloned().collect(),
+            Origin::Random(_) => Vec::new(),
         };
         let used = self.used.borrow();
         let below = |name: &String| {
@@ -301,8 +324,7 @@ impl<'a> Loader<'a> {
                     .strip_prefix(&self.path)
                     .is_some_and(|rest| rest.starts_with('.'))
         };
-        source
-            .names()
+        names
             .into_iter()
             .filter(|name| below(name) && !used.contains(name))
             .collect()

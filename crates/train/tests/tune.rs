@@ -137,13 +137,13 @@ fn tune(
     let model = small_model(3);
     let parts = model.parts().unwrap();
     let classes = classes();
-    let masks = MaskOptions::default();
+    let detection = DetectOptions::default();
     let task = Task {
         model: &model,
         parts: &parts,
         classes: &classes,
         scales: &[2, 4],
-        masks: &masks,
+        detection: &detection,
         work,
         resume,
     };
@@ -462,7 +462,7 @@ fn a_profile_carries_the_tuning_and_judges_as_the_model_that_was_tuned() {
 fn what_cannot_be_trained_on_is_refused() {
     let model = small_model(3);
     let parts = model.parts().unwrap();
-    let masks = MaskOptions::default();
+    let detection = DetectOptions::default();
     let folder = tempfile::tempdir().unwrap();
     let refused = |classes: &[TuneClass], word: &str| {
         let task = Task {
@@ -470,7 +470,7 @@ fn what_cannot_be_trained_on_is_refused() {
             parts: &parts,
             classes,
             scales: &[2],
-            masks: &masks,
+            detection: &detection,
             work: folder.path(),
             resume: false,
         };

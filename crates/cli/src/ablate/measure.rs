@@ -9,6 +9,7 @@ use anomalysd_detect::options::DetectOptions;
 use anomalysd_detect::pipeline::Detector;
 use anomalysd_detect::repaint::{DiffusionRepair, Repair};
 use anomalysd_detect::report::hex;
+use anomalysd_diffusion::model::InpaintModel;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -18,6 +19,7 @@ use super::kept;
 use super::sheet::{Measured, Sheet};
 use super::table::{self, Setting};
 use super::trials::{DEFAULT, FEW, Group, Line, Trial, chosen, trials};
+use super::tuned::{self, Tuning};
 use crate::args::AblateArgs;
 use crate::engine::{Engine, features_identity};
 use crate::error::{CliError, Outcome};
@@ -66,7 +68,11 @@ pub fn run(args: &AblateArgs, quiet: bool) -> Outcome {
     let fast_steps =
         base.inference_steps(repair.as_ref().and_then(|own| own.traits().inference_steps));
     let all = match &repair {
-        Some(_) => trials(&base, args.k_shot, fast_steps),
+        Some(_) => {
+            let tuned = tuned::trials(args, &base)?;
+            let untuned = trials(&base, args.k_shot, fast_steps);
+            untuned.into_iter().chain(tuned).collect()
+        }
         None => Vec::new(),
     };
     let (with_default, wanted) = chosen(all, &args.trials)?;
@@ -131,8 +137,15 @@ pub fn run(args: &AblateArgs, quiet: bool) -> Outcome {
         } else {
             trial_seeds
         };
-        for job in jobs(seeds)? {
-            rows.push(bench.trial(&job, trial)?);
+        for &seed in seeds {
+            let jobs = jobs(&[seed])?;
+            rows.extend(match &trial.tuning {
+                Some(tuning) => bench.tuned(&engine, args, &jobs, trial, tuning)?,
+                None => {
+                    let of_one = |job| bench.trial(job, trial);
+                    jobs.iter().map(of_one).collect::<Outcome<Vec<_>>>()?
+                }
+            });
         }
         table::write(&out, &rows, &setting, &bench.config)?;
     }
@@ -247,29 +260,87 @@ impl Bench<'_> {
         };
         let what = json!([trial.line, trial.options, trial.name_only]);
         let depends_on = self.depends_on(job, &what)?;
-        kept(&self.path(&trial.line.name, job), depends_on, || {
-            let name = format!("{} {} {}", trial.line.name, job.class.name, job.seed);
-            let reporter = Reporter::new(&name, self.quiet);
-            let good = read_all(&job.good)?;
-            let mut prompts = self.prompts.get(&job.class.name);
-            if trial.name_only {
-                prompts.parts = None;
-            }
-            let own = self.detector(&trial.options)?;
-            let class = fit(&own, &prompts, &good)?;
-            let prepared = prepare(&own, &class)?;
-            let mut sheet = Sheet::default();
-            let count = job.class.test.len();
-            for (index, test) in job.class.test.iter().enumerate() {
-                let photo = photos::read(&test.path)?;
-                sheet.photo(self.shown(&test.path), truth_of(test, &photo)?);
-                let detection = detect(&own, &prepared, &photo, &Painted::default())?;
-                sheet.put_whole(&trial.line, &detection);
-                reporter.set((index + 1) as f64 / count as f64);
-            }
-            let measured = sheet.measured(job).into_iter().next();
-            measured.ok_or_else(|| CliError::Internal(format!("{name}: no photo was judged")))
-        })
+        let path = self.path(&trial.line.name, job);
+        kept(&path, depends_on, || self.judge(self.repair, job, trial))
+    }
+
+    /// A configuration with weights that are tuned on the good photos of all classes of a draw.
+    fn tuned(
+        &self,
+        engine: &Engine,
+        args: &AblateArgs,
+        jobs: &[Job],
+        trial: &Trial,
+        tuning: &Tuning,
+    ) -> Outcome<Vec<Measured>> {
+        let learned: Vec<(String, Vec<PathBuf>)> = jobs
+            .iter()
+            .map(|job| (job.class.name.clone(), job.good.clone()))
+            .collect();
+        let good = learned.iter().flat_map(|(_, files)| files);
+        let good: Vec<_> = good.map(|file| self.hashes.file(file)).collect();
+        let part = format!("{:?}", tuning.part);
+        let how = json!([
+            trial.options,
+            trial.name_only,
+            tuning.options,
+            part,
+            good,
+            self.config
+        ]);
+        let digest = hex(&Sha256::digest(output::to_json(&how)?));
+        let mut model: Option<InpaintModel> = None;
+        let mut rows = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            let depends_on = self.depends_on(job, &json!([trial.line, digest]))?;
+            let path = self.path(&trial.line.name, job);
+            rows.push(kept(&path, depends_on, || {
+                if model.is_none() {
+                    let name = format!("{}-s{}", trial.line.name, job.seed);
+                    let work = args
+                        .out
+                        .join("tuned")
+                        .join(format!("{name}-{}", &digest[..12]));
+                    let place = (name.as_str(), work.as_path());
+                    let own = self.detector(&trial.options)?;
+                    let task = (&own, learned.as_slice(), self.prompts);
+                    model = Some(tuned::tune(tuning, engine, args, task, place, self.quiet)?);
+                }
+                let repair = model.as_ref().map(DiffusionRepair::new);
+                self.judge(repair.as_ref(), job, trial)
+            })?);
+        }
+        Ok(rows)
+    }
+
+    /// Judges the photos of a job with the weights of a repair.
+    fn judge(
+        &self,
+        repair: Option<&DiffusionRepair<'_>>,
+        job: &Job,
+        trial: &Trial,
+    ) -> Outcome<Measured> {
+        let name = format!("{} {} {}", trial.line.name, job.class.name, job.seed);
+        let reporter = Reporter::new(&name, self.quiet);
+        let good = read_all(&job.good)?;
+        let mut prompts = self.prompts.get(&job.class.name);
+        if trial.name_only {
+            prompts.parts = None;
+        }
+        let own = Detector::new(repair, self.features, trial.options.clone())?;
+        let class = fit(&own, &prompts, &good)?;
+        let prepared = prepare(&own, &class)?;
+        let mut sheet = Sheet::default();
+        let count = job.class.test.len();
+        for (index, test) in job.class.test.iter().enumerate() {
+            let photo = photos::read(&test.path)?;
+            sheet.photo(self.shown(&test.path), truth_of(test, &photo)?);
+            let detection = detect(&own, &prepared, &photo, &Painted::default())?;
+            sheet.put_whole(&trial.line, &detection);
+            reporter.set((index + 1) as f64 / count as f64);
+        }
+        let measured = sheet.measured(job).into_iter().next();
+        measured.ok_or_else(|| CliError::Internal(format!("{name}: no photo was judged")))
     }
 
     fn shown(&self, path: &Path) -> String {

@@ -1,7 +1,7 @@
 //! `ablate`: what each part of the method is worth, and whether the rates that it states hold.
 //!
 //! Three questions, each with its own files:
-//! - the table of parts ([`trials`] says what is run, [`derived`] what follows from the maps of one run,
+//! - the table of parts ([`trials`] and [`tuned`] say what is run, [`derived`] what follows from the maps of one run,
 //!   [`measure`] runs it, [`sheet`] keeps its figures, [`table`] writes them);
 //! - recall by area of the defect ([`area`]), on drawn products;
 //! - what held-out good photos promise ([`calibration`]), on drawn products or on a data set.
@@ -20,6 +20,7 @@ mod series;
 mod sheet;
 mod table;
 mod trials;
+mod tuned;
 
 use std::path::Path;
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anomalysd_detect::options::{Compare, DetectOptions, Mode};
 use serde::{Deserialize, Serialize};
 
+use super::tuned::Tuning;
 use crate::error::{CliError, Outcome};
 
 /// Name of the configuration that all lines are compared with.
@@ -36,6 +37,8 @@ pub enum Group {
     Inpainting,
     /// What a repair is compared with.
     Comparison,
+    /// Weights that were tuned on the good photos.
+    Tuned,
 }
 
 impl Group {
@@ -51,6 +54,7 @@ impl Group {
             Self::Context => "context",
             Self::Inpainting => "inpainting",
             Self::Comparison => "comparison",
+            Self::Tuned => "tuned weights",
         }
     }
 }
@@ -93,6 +97,8 @@ pub struct Trial {
     pub few: bool,
     /// Paints what the default paints, so that both are measured together.
     pub paints_alike: bool,
+    /// Its weights are tuned first.
+    pub tuning: Option<Tuning>,
 }
 
 /// Every configuration but the default.
@@ -105,6 +111,7 @@ pub fn trials(base: &DetectOptions, k_shot: usize, fast_steps: usize) -> Vec<Tri
         name_only: false,
         few: false,
         paints_alike: false,
+        tuning: None,
     };
     let mut all = Vec::new();
     for references in [0, 1, 2, 4].into_iter().filter(|count| *count < k_shot) {

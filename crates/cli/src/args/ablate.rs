@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anomalysd_dataset::synth::Family;
 use clap::Args;
 
-use super::{EngineArgs, MethodArgs, family};
+use super::{EngineArgs, MethodArgs, TuneArgs, family};
 
 /// `ablate`.
 #[derive(Debug, Args)]
@@ -67,6 +67,8 @@ pub struct AblateArgs {
     )]
     pub held_out: Vec<usize>,
     /// Model, features, device.
+    #[command(flatten)]
+    pub tuning: TuneArgs,
     #[command(flatten)]
     pub engine: EngineArgs,
     /// Constants of the method.

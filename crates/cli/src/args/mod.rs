@@ -259,7 +259,7 @@ pub struct FitArgs {
     /// Leave the good photos' latents out: nothing in the profile decodes to them
     #[arg(long)]
     pub no_references: bool,
-    /// Say what would be done, and stop
+    /// Say what would be done, and stop; with --tune, try a few steps and say what all will cost
     #[arg(long)]
     pub dry_run: bool,
     #[command(flatten)]

@@ -7,6 +7,8 @@ use anomalysd_imaging::ForegroundMode;
 use anomalysd_train::tune::{Method, Options};
 use clap::{Args, ValueEnum};
 
+use crate::error::{CliError, Outcome};
+
 /// Which weights `fit` tunes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Tune {
@@ -64,7 +66,7 @@ pub struct TuneArgs {
     /// Which weights are tuned on the good photos
     #[arg(long, value_enum, default_value_t)]
     pub tune: Tune,
-    #[arg(long, value_name = "N", help = tuning("Training steps of the U-Net", |own| own.unet.max_train_steps))]
+    #[arg(long, visible_alias = "max-train-steps", value_name = "N", help = tuning("Training steps of the U-Net", |own| own.unet.max_train_steps))]
     pub steps: Option<u64>,
     /// Training steps of the decoder [default: half of --steps]
     #[arg(long, value_name = "N")]
@@ -74,6 +76,18 @@ pub struct TuneArgs {
     pub learning_rate: Option<f64>,
     #[arg(long, value_name = "N", help = tuning("Samples whose gradients are computed at once", |own| own.unet.train_batch_size))]
     pub train_batch_size: Option<usize>,
+    #[arg(long, value_name = "N", help = tuning("Batches whose gradients make one step", |own| own.unet.gradient_accumulation_steps))]
+    pub gradient_accumulation_steps: Option<usize>,
+    /// Compute cheap results again in the backward pass instead of keeping them: less memory, a little slower
+    #[arg(long)]
+    pub gradient_checkpointing: bool,
+    #[arg(long, value_name = "N", help = tuning("Steps of the linear warm-up before the cosine", |own| own.unet.lr_warmup_steps))]
+    pub lr_warmup_steps: Option<u64>,
+    #[arg(long, value_name = "NORM", help = tuning("Norm that gradients are clipped to", |own| own.unet.max_grad_norm))]
+    pub max_grad_norm: Option<f64>,
+    /// γ of min-SNR weighting [default: no weighting]
+    #[arg(long, value_name = "GAMMA")]
+    pub snr_gamma: Option<f64>,
     #[arg(long, value_name = "N", help = tuning("Rank of the LoRA", |own| own.unet.rank))]
     pub rank: Option<usize>,
     /// A LoRA of the convolutions, too
@@ -89,8 +103,12 @@ pub struct TuneArgs {
     /// Folder of checkpoints and log.jsonl [default: OUT.work]
     #[arg(long, value_name = "DIR")]
     pub work: Option<PathBuf>,
-    #[arg(long, value_name = "N", help = tuning("Steps between checkpoints; 0: one at the end of each stage", |own| own.checkpoint_every))]
+    #[arg(long, visible_alias = "checkpointing-steps", value_name = "N", help = tuning("Steps between checkpoints; 0: one at the end of each stage", |own| own.checkpoint_every))]
     pub checkpoint_every: Option<u64>,
+    #[arg(long, value_name = "N", help = tuning("Checkpoints kept of each stage", |own| own.checkpoints_total_limit))]
+    pub checkpoints_total_limit: Option<usize>,
+    #[arg(long, value_name = "N", help = tuning("Steps between sheets of pictures beside the checkpoints; 0: none", |own| own.validation_steps))]
+    pub validation_steps: Option<u64>,
     /// Continue from the newest checkpoints in DIR; options and photos are those of the run that wrote them
     #[arg(long, value_name = "DIR", conflicts_with = "work")]
     pub resume: Option<PathBuf>,
@@ -104,6 +122,19 @@ impl TuneArgs {
             ("--decoder-steps", self.decoder_steps.is_some()),
             ("--learning-rate", self.learning_rate.is_some()),
             ("--train-batch-size", self.train_batch_size.is_some()),
+            (
+                "--gradient-accumulation-steps",
+                self.gradient_accumulation_steps.is_some(),
+            ),
+            ("--gradient-checkpointing", self.gradient_checkpointing),
+            ("--lr-warmup-steps", self.lr_warmup_steps.is_some()),
+            ("--max-grad-norm", self.max_grad_norm.is_some()),
+            ("--snr-gamma", self.snr_gamma.is_some()),
+            (
+                "--checkpoints-total-limit",
+                self.checkpoints_total_limit.is_some(),
+            ),
+            ("--validation-steps", self.validation_steps.is_some()),
             ("--rank", self.rank.is_some()),
             ("--lora-convolutions", self.lora_convolutions),
             ("--foreground", self.foreground.is_some()),
@@ -117,8 +148,21 @@ impl TuneArgs {
             .map(|(name, _)| *name)
     }
 
+    /// The options of the file, or the library's, with everything that was given.
+    pub fn options(&self) -> Outcome<Options> {
+        let options = match &self.tune_options {
+            None => Options::default(),
+            Some(path) => {
+                let text =
+                    std::fs::read_to_string(path).map_err(|error| CliError::at(path, error))?;
+                serde_json::from_str(&text).map_err(|error| CliError::at(path, error))?
+            }
+        };
+        Ok(self.over(options))
+    }
+
     /// `options` with everything that was given.
-    pub fn over(&self, mut options: Options) -> Options {
+    fn over(&self, mut options: Options) -> Options {
         fn set<T: Copy>(slot: &mut T, value: Option<T>) {
             *slot = value.unwrap_or(*slot);
         }
@@ -131,7 +175,31 @@ impl TuneArgs {
         options.unet.learning_rate = self.learning_rate.or(options.unet.learning_rate);
         set(&mut options.unet.train_batch_size, self.train_batch_size);
         set(&mut options.decoder.train_batch_size, self.train_batch_size);
-        set(&mut options.unet.rank, self.rank);
+        for (slot, value) in [
+            (
+                &mut options.unet.gradient_accumulation_steps,
+                self.gradient_accumulation_steps,
+            ),
+            (
+                &mut options.decoder.gradient_accumulation_steps,
+                self.gradient_accumulation_steps,
+            ),
+            (&mut options.unet.rank, self.rank),
+            (
+                &mut options.checkpoints_total_limit,
+                self.checkpoints_total_limit,
+            ),
+        ] {
+            set(slot, value);
+        }
+        set(&mut options.unet.lr_warmup_steps, self.lr_warmup_steps);
+        set(&mut options.decoder.lr_warmup_steps, self.lr_warmup_steps);
+        set(&mut options.unet.max_grad_norm, self.max_grad_norm);
+        set(&mut options.decoder.max_grad_norm, self.max_grad_norm);
+        set(&mut options.validation_steps, self.validation_steps);
+        options.unet.snr_gamma = self.snr_gamma.or(options.unet.snr_gamma);
+        options.unet.gradient_checkpointing |= self.gradient_checkpointing;
+        options.decoder.gradient_checkpointing |= self.gradient_checkpointing;
         options.unet.lora_convolutions |= self.lora_convolutions;
         set(&mut options.checkpoint_every, self.checkpoint_every);
         options

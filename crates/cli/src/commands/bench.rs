@@ -16,6 +16,7 @@ use serde::Serialize;
 use crate::args::BenchArgs;
 use crate::engine::Engine;
 use crate::error::{CliError, Outcome};
+use crate::memory::peak_mib;
 use crate::output;
 use crate::progress::{cancelled, now_ms};
 
@@ -218,12 +219,4 @@ fn networks(args: &BenchArgs, model: &InpaintModel) -> Outcome<Vec<(String, f64)
 fn median(times: &mut [f64]) -> f64 {
     times.sort_by(f64::total_cmp);
     times[times.len() / 2]
-}
-
-/// Largest resident memory of this process so far, where the system tells.
-fn peak_mib() -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    let kib: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some((kib / 1024.0 * 10.0).round() / 10.0)
 }

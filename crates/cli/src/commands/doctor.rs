@@ -1,7 +1,9 @@
 //! `doctor`: what this build and this machine can do.
 
+use anomalysd_detect::cost::stable_diffusion_inpainting;
 use anomalysd_detect::features::EfficientNetLite0;
 use anomalysd_diffusion::model::{InpaintModel, has_embedded};
+use anomalysd_train::tune::{MemoryQuestion, unet_step_bytes};
 use burn::tensor::Device;
 use serde::Serialize;
 
@@ -18,6 +20,56 @@ struct Report {
     features: Check,
     auto_device: String,
     gpu: Check,
+    /// Calculated, not tried.
+    tuning_gb: Vec<TuningMemory>,
+}
+
+/// Memory of a step of a LoRA of Stable Diffusion 1.5's size at 512×512, one photo at once.
+#[derive(Serialize)]
+struct TuningMemory {
+    what: &'static str,
+    gb: f64,
+}
+
+/// LoRAs of the attentions of rank 8 of Stable Diffusion 1.5, and the weights of its text encoder.
+const LORA: f64 = 1.6e6;
+const TEXT_ENCODER: f64 = 123.06e6;
+
+fn tuning_memory() -> Vec<TuningMemory> {
+    let (unet, vae) = stable_diffusion_inpainting();
+    let plain = MemoryQuestion {
+        unet: &unet,
+        vae: &vae,
+        text_weights: TEXT_ENCODER,
+        trained: LORA,
+        latent: (64, 64),
+        text_tokens: 77,
+        batch: 1,
+        references: 0,
+        reference_tokens: 1024,
+        gradient_checkpointing: true,
+    };
+    let row = |what, question: MemoryQuestion<'_>| TuningMemory {
+        what,
+        gb: (unet_step_bytes(&question) / 1e8).round() / 10.0,
+    };
+    vec![
+        row("--gradient-checkpointing, one good photo at a time", plain),
+        row(
+            "--gradient-checkpointing, another good photo in its attentions",
+            MemoryQuestion {
+                references: 1,
+                ..plain
+            },
+        ),
+        row(
+            "everything kept, one good photo at a time",
+            MemoryQuestion {
+                gradient_checkpointing: false,
+                ..plain
+            },
+        ),
+    ]
 }
 
 #[derive(Serialize)]
@@ -74,6 +126,7 @@ pub fn run(args: &DoctorArgs) -> Outcome {
         features,
         auto_device: DeviceChoice::Auto.open()?.name,
         gpu,
+        tuning_gb: tuning_memory(),
     };
     if args.format == InspectFormat::Json {
         output::print(&output::to_json(&report)?)?;
@@ -91,6 +144,10 @@ pub fn run(args: &DoctorArgs) -> Outcome {
             report.gpu.note,
             report.auto_device,
         ))?;
+        output::print("memory of tuning a LoRA of Stable Diffusion 1.5 at 512×512, calculated:")?;
+        for TuningMemory { what, gb } in &report.tuning_gb {
+            output::print(&format!("  {gb:>5.1} GB  {what}"))?;
+        }
     }
     if report.model.ok && report.features.ok {
         Ok(())

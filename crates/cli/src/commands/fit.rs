@@ -30,13 +30,12 @@ pub fn run(args: &FitArgs, quiet: bool) -> Outcome {
                 prompts.get(name).both()
             ))?;
         }
-        return plan.map_or(Ok(()), |plan| plan.say());
+        return plan.map_or(Ok(()), |plan| plan.try_out(&classes, &prompts, &options));
     }
     let mut engine = Engine::load(&args.engine)?;
-    let tuned = match &plan {
-        Some(plan) => plan.carry_out(&mut engine, &classes, &prompts, &options, quiet)?,
-        None => None,
-    };
+    let carried = plan
+        .map(|plan| plan.carry_out(&mut engine, &classes, &prompts, &options, quiet))
+        .transpose()?;
     let features = engine.features(&args.engine)?;
     let repair = engine.repair();
     let detector =
@@ -65,7 +64,7 @@ pub fn run(args: &FitArgs, quiet: bool) -> Outcome {
         features,
         options,
         classes: fitted,
-        tuned,
+        tuned: carried.as_ref().and_then(|carried| carried.tuned.clone()),
     };
     if args.no_references {
         made = made.without_references();
@@ -78,6 +77,10 @@ pub fn run(args: &FitArgs, quiet: bool) -> Outcome {
             "{}: {n} {what}, threshold {threshold:.3}",
             class.name
         ))?;
+    }
+    if let Some(carried) = &carried {
+        let report = carried.report(&made)?;
+        output::print(&format!("report: {}", report.display()))?;
     }
     output::print(&args.out.display().to_string())
 }

@@ -231,7 +231,8 @@ fn jobs(args: &EvalArgs, classes: Vec<Class>) -> Outcome<Vec<Job>> {
     let given = args.draws.as_deref().map(Draws::read).transpose()?;
     let mut jobs = Vec::new();
     for class in classes {
-        if args.profile.is_some() {
+        // The holes of a profile's model are filled with the good photos of the draws as references.
+        if args.profile.is_some() && !args.holes {
             jobs.push(Job {
                 class,
                 k_shot: 0,

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use super::support::{Run, command, files, json, place, run};
+use super::support::{Run, command, files, json, photo, place, run};
 
 /// Few and small steps of `mini`.
 const TUNING: [&str; 18] = [
@@ -264,18 +264,80 @@ fn what_cannot_be_tuned_is_refused_in_a_sentence() {
 }
 
 #[test]
-fn a_dry_run_says_what_would_be_tuned() {
+fn a_dry_run_says_what_tuning_will_cost() {
     let place = place();
-    let said = run(place.path(), &fit("lora", "p.safetensors", &["--dry-run"]))
+    let flags = ["--dry-run", "--gradient-accumulation-steps", "2"];
+    let said = run(place.path(), &fit("lora", "p.safetensors", &flags))
         .ok()
         .out;
+    let line = |word: &str| {
+        said.lines()
+            .find(|line| line.contains(word))
+            .unwrap_or(&said)
+    };
     assert!(said.contains("metal nut: 3 good photo(s)"), "{said}");
     assert!(
-        said.contains("in 6 steps (12 samples)") && said.contains("p.work"),
+        line("checkpoints in p.work").starts_with("tunes "),
         "{said}"
     );
+    for (stage, steps) in [("tune-unet", 6.0), ("tune-decoder", 4.0)] {
+        let numbers: Vec<f64> = line(&format!("{stage}:"))
+            .split_whitespace()
+            .filter_map(|word| word.parse().ok())
+            .collect();
+        let [count, each, all] = numbers[..] else {
+            panic!("{said}");
+        };
+        assert_eq!(count, steps, "{said}");
+        // All steps, and what comes before the first one; the time of one is rounded.
+        assert!(all + 1.0 >= count * (each - 0.005) && each > 0.0, "{said}");
+    }
+    assert!(line("about ").contains("on cpu and "), "{said}");
     assert!(!place.path().join("p.safetensors").exists());
     assert!(!place.path().join("p.work").exists());
+}
+
+/// Sides of a PNG file.
+fn sides(path: &Path) -> (usize, usize) {
+    let picture = photo(path);
+    (picture.width, picture.height)
+}
+
+#[test]
+fn a_run_leaves_sheets_and_a_page_that_tells_of_it() {
+    let place = place();
+    let more = ["--validation-steps", "4"];
+    let said = run(
+        place.path(),
+        &fit("lora", "line.profile.safetensors", &more),
+    )
+    .ok()
+    .out;
+    assert!(said.contains("report: line.report.html"), "{said}");
+    let work = place.path().join("line.work");
+    // Photo, hole and repair side by side, with white lines between them; photo and its decoded self.
+    let unet = sides(&work.join("tune-unet-00000004.png"));
+    assert_eq!(unet, (3 * 68, 68));
+    assert_eq!(sides(&work.join("tune-decoder-00000004.png")), (2 * 68, 68));
+    assert_eq!(files(&work, "tune-unet-00000006.png").len(), 1);
+    let log = std::fs::read_to_string(work.join("log.jsonl")).unwrap();
+    let of = |name: &str| log.lines().filter(|line| line.contains(name)).count();
+    assert_eq!((of("hidden_psnr"), of("decoded_psnr")), (2, 1), "{log}");
+    let page = std::fs::read_to_string(place.path().join("line.report.html")).unwrap();
+    assert!(!page.contains("<script"));
+    for words in [
+        "metal nut",
+        "in 6 steps of 2 photos",
+        "tune-unet: from ",
+        "tune-decoder: from ",
+        "before: ",
+        "after: ",
+        "each of 3 good photos against the others",
+    ] {
+        assert!(page.contains(words), "no `{words}`");
+    }
+    // The photo, its hole, the repair before and after; the photo and its decoded self before and after.
+    assert_eq!(page.matches("<img ").count(), 7);
 }
 
 #[test]

@@ -1,8 +1,8 @@
-//! Operations of one U-Net evaluation.
+//! What one U-Net evaluation takes.
 
 use anomalysd_diffusion::unet::UNet2DConditionConfig;
 
-use super::{attention, conv};
+use super::{Work, attention, conv};
 
 /// Sizes that every block counts with.
 struct Count<'a> {
@@ -14,15 +14,15 @@ struct Count<'a> {
     max_tokens: usize,
 }
 
-/// Operations for one sample of `latent` width × height cells, with `references` good photos in the
+/// Work for one sample of `latent` width × height cells, with `references` good photos in the
 /// self-attentions over at most `max_tokens` tokens.
-pub fn unet_flops(
+pub fn unet_work(
     config: &UNet2DConditionConfig,
     latent: (usize, usize),
     text_tokens: usize,
     references: usize,
     max_tokens: usize,
-) -> f64 {
+) -> Work {
     let count = Count {
         config,
         text_tokens,
@@ -31,7 +31,7 @@ pub fn unet_flops(
     };
     let channels = &config.block_out_channels;
     let (Some(&first), Some(&last)) = (channels.first(), channels.last()) else {
-        return 0.0;
+        return Work::default();
     };
     let sizes = level_sizes(latent, channels.len());
     let outer = sizes[0];
@@ -86,13 +86,13 @@ impl Count<'_> {
         self.config.layers_per_block.get(level).unwrap_or(0)
     }
 
-    fn resnet(&self, inputs: usize, outputs: usize, cells: usize) -> f64 {
+    fn resnet(&self, inputs: usize, outputs: usize, cells: usize) -> Work {
         let time = self
             .config
             .time_embedding_dim
             .unwrap_or(4 * self.config.block_out_channels[0]);
         let shortcut = if inputs == outputs {
-            0.0
+            Work::default()
         } else {
             conv(inputs, outputs, 1, cells)
         };
@@ -102,9 +102,9 @@ impl Count<'_> {
             + shortcut
     }
 
-    fn transformer(&self, level: usize, width: usize, tokens: usize, attends: bool) -> f64 {
+    fn transformer(&self, level: usize, width: usize, tokens: usize, attends: bool) -> Work {
         if !attends {
-            return 0.0;
+            return Work::default();
         }
         let blocks = self
             .config
@@ -118,11 +118,12 @@ impl Count<'_> {
             0
         };
         let linear = |inputs, outputs, tokens| conv(inputs, outputs, 1, tokens);
+        let heads = self.config.attention_head_dim.get(level).unwrap_or(1);
         let to_itself = 4.0 * linear(width, width, tokens)
-            + attention(tokens, tokens * (1 + references), width);
+            + attention(tokens, tokens * (1 + references), width, heads);
         let to_text = 2.0 * linear(width, width, tokens)
             + 2.0 * linear(text_width, width, self.text_tokens)
-            + attention(tokens, self.text_tokens, width);
+            + attention(tokens, self.text_tokens, width, heads);
         let feed_forward = linear(width, 8 * width, tokens) + linear(4 * width, width, tokens);
         2.0 * linear(width, width, tokens) + blocks as f64 * (to_itself + to_text + feed_forward)
     }

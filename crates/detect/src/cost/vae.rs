@@ -1,11 +1,11 @@
-//! Operations of one encode and one decode.
+//! What one encode and one decode take.
 
 use anomalysd_diffusion::vae::{AutoencoderKlConfig, AutoencoderTinyConfig, Vae, VaeNetwork};
 
-use super::{attention, conv};
+use super::{Work, attention, conv};
 
-/// Operations of `enc` for one photo of `width` × `height` pixels.
-pub fn encoder_flops(vae: &Vae, size: (usize, usize)) -> f64 {
+/// Work of `enc` for one photo of `width` × `height` pixels.
+pub fn encoder_work(vae: &Vae, size: (usize, usize)) -> Work {
     let (width, height) = shuffled(vae, size);
     match &vae.network {
         VaeNetwork::Kl(network) => kl_encoder(network.config(), width, height),
@@ -24,8 +24,8 @@ pub fn encoder_flops(vae: &Vae, size: (usize, usize)) -> f64 {
     }
 }
 
-/// Operations of `dec` for one photo of `width` × `height` pixels.
-pub fn decoder_flops(vae: &Vae, size: (usize, usize)) -> f64 {
+/// Work of `dec` for one photo of `width` × `height` pixels.
+pub fn decoder_work(vae: &Vae, size: (usize, usize)) -> Work {
     let (width, height) = shuffled(vae, size);
     match &vae.network {
         VaeNetwork::Kl(network) => kl_decoder(network.config(), width, height),
@@ -39,6 +39,14 @@ pub fn decoder_flops(vae: &Vae, size: (usize, usize)) -> f64 {
     }
 }
 
+/// Work of encoder and decoder of this configuration at a size in its own pixels.
+pub fn kl_work(config: &AutoencoderKlConfig, width: usize, height: usize) -> [Work; 2] {
+    [
+        kl_encoder(config, width, height),
+        kl_decoder(config, width, height),
+    ]
+}
+
 fn shuffled(vae: &Vae, (width, height): (usize, usize)) -> (usize, usize) {
     (
         width / vae.pixel_unshuffle(),
@@ -46,7 +54,7 @@ fn shuffled(vae: &Vae, (width, height): (usize, usize)) -> (usize, usize) {
     )
 }
 
-fn kl_encoder(config: &AutoencoderKlConfig, width: usize, height: usize) -> f64 {
+fn kl_encoder(config: &AutoencoderKlConfig, width: usize, height: usize) -> Work {
     let channels = &config.block_out_channels;
     let mut total = conv(config.in_channels, channels[0], 3, width * height);
     let mut before = channels[0];
@@ -63,7 +71,7 @@ fn kl_encoder(config: &AutoencoderKlConfig, width: usize, height: usize) -> f64 
     total + middle(config, width, height) + latent_ends(config, width, height, 2)
 }
 
-fn kl_decoder(config: &AutoencoderKlConfig, width: usize, height: usize) -> f64 {
+fn kl_decoder(config: &AutoencoderKlConfig, width: usize, height: usize) -> Work {
     let channels = &config.block_out_channels;
     let mut total = conv(channels[0], config.out_channels, 3, width * height);
     let mut before = channels[channels.len() - 1];
@@ -81,31 +89,31 @@ fn kl_decoder(config: &AutoencoderKlConfig, width: usize, height: usize) -> f64 
 }
 
 /// The innermost blocks.
-fn middle(config: &AutoencoderKlConfig, width: usize, height: usize) -> f64 {
+fn middle(config: &AutoencoderKlConfig, width: usize, height: usize) -> Work {
     let level = config.block_out_channels.len() - 1;
     let (channels, cells) = (
         config.block_out_channels[level],
         (width >> level) * (height >> level),
     );
     let attends = if config.mid_block_add_attention {
-        4.0 * conv(channels, channels, 1, cells) + attention(cells, cells, channels)
+        4.0 * conv(channels, channels, 1, cells) + attention(cells, cells, channels, 1)
     } else {
-        0.0
+        Work::default()
     };
     2.0 * resnet(channels, channels, cells) + attends
 }
 
 /// The convolution between the innermost level and `sides` times the latent channels, and the 1×1 beside it.
-fn latent_ends(config: &AutoencoderKlConfig, width: usize, height: usize, sides: usize) -> f64 {
+fn latent_ends(config: &AutoencoderKlConfig, width: usize, height: usize, sides: usize) -> Work {
     let level = config.block_out_channels.len() - 1;
     let cells = (width >> level) * (height >> level);
     let latents = sides * config.latent_channels;
     conv(config.block_out_channels[level], latents, 3, cells) + conv(latents, latents, 1, cells)
 }
 
-fn resnet(inputs: usize, outputs: usize, cells: usize) -> f64 {
+fn resnet(inputs: usize, outputs: usize, cells: usize) -> Work {
     let shortcut = if inputs == outputs {
-        0.0
+        Work::default()
     } else {
         conv(inputs, outputs, 1, cells)
     };
@@ -120,21 +128,20 @@ fn tiny(
     blocks: &[usize],
     (width, height): (usize, usize),
     up: bool,
-) -> f64 {
+) -> Work {
     let cells = |level: usize| (width >> level) * (height >> level);
     let innermost = blocks.len().saturating_sub(1);
     let ends = conv(photo, channels, 3, cells(0)) + conv(latents, channels, 3, cells(innermost));
-    let levels: f64 = blocks
+    let levels: Work = blocks
         .iter()
         .enumerate()
         .map(|(level, &count)| {
-            let between = if level == 0 {
-                0
-            } else {
-                cells(if up { level - 1 } else { level })
-            };
-            (3 * count) as f64 * conv(channels, channels, 3, cells(level))
-                + conv(channels, channels, 3, between)
+            let blocks = (3 * count) as f64 * conv(channels, channels, 3, cells(level));
+            if level == 0 {
+                return blocks;
+            }
+            let between = cells(if up { level - 1 } else { level });
+            blocks + conv(channels, channels, 3, between)
         })
         .sum();
     ends + levels

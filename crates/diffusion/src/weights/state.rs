@@ -1,5 +1,6 @@
 //! A module's tensors under their checkpoint names.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
@@ -101,6 +102,47 @@ fn parameters(module: &impl Module) -> Vec<Parameter> {
     let mut visitor = Parameters::default();
     module.visit(&mut visitor);
     visitor.found
+}
+
+/// The tensors of a loaded module by name, for another module that shares them: nothing is copied until one of
+/// the two changes.
+pub struct SharedTensors(BTreeMap<String, Box<dyn Any>>);
+
+impl SharedTensors {
+    /// All parameters of a module.
+    pub fn of(module: &impl Module) -> Self {
+        let mut visitor = Sharer::default();
+        module.visit(&mut visitor);
+        Self(visitor.found)
+    }
+
+    pub(super) fn get<const D: usize>(&self, name: &str) -> Option<Tensor<D>> {
+        self.0.get(name)?.downcast_ref::<Tensor<D>>().cloned()
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &String> {
+        self.0.keys()
+    }
+}
+
+#[derive(Default)]
+struct Sharer {
+    path: Path,
+    found: BTreeMap<String, Box<dyn Any>>,
+}
+
+impl ModuleVisitor for Sharer {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _name: &str, container: &str) {
+        self.path.exit(container);
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.found.insert(self.path.key(), Box::new(param.val()));
+    }
 }
 
 /// The path of the module being visited. The names of enum variants are not part of a key.

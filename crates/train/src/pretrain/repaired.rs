@@ -8,6 +8,7 @@ use anomalysd_diffusion::model::InpaintModel;
 use anomalysd_imaging::{Mask, Photo};
 
 use crate::Result;
+use crate::fill::{hidden_error, with_mean_colour};
 use crate::measure::psnr;
 use crate::sheet::write_sheet;
 
@@ -100,35 +101,4 @@ async fn paint(
         .ok_or(anomalysd_detect::DetectError::NotFinite {
             what: "a repaired photo",
         })
-}
-
-/// The photo with the mean colour of its visible pixels in the hidden ones.
-pub fn with_mean_colour(photo: &Photo, hidden: &Mask) -> Photo {
-    let mut filled = photo.clone();
-    let area = photo.width * photo.height;
-    for channel in 0..3 {
-        let plane = &mut filled.data[channel * area..(channel + 1) * area];
-        let visible: Vec<f32> = plane
-            .iter()
-            .zip(&hidden.data)
-            .filter_map(|(value, hidden)| (!hidden).then_some(*value))
-            .collect();
-        let mean = visible.iter().sum::<f32>() / visible.len().max(1) as f32;
-        plane
-            .iter_mut()
-            .zip(&hidden.data)
-            .filter(|(_, hidden)| **hidden)
-            .for_each(|(value, _)| *value = mean);
-    }
-    filled
-}
-
-/// Mean squared error on the hidden pixels of two photos of the mask's size.
-pub fn hidden_error(a: &Photo, b: &Photo, hidden: &Mask) -> f64 {
-    let area = a.width * a.height;
-    let sum: f64 = (0..3 * area)
-        .filter(|at| hidden.data[at % area])
-        .map(|at| f64::from(a.data[at] - b.data[at]).powi(2))
-        .sum();
-    sum / (3 * hidden.count()).max(1) as f64
 }

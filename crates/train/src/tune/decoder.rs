@@ -17,8 +17,8 @@ use burn::tensor::{Device, Tensor};
 use super::perceptual::Perceptual;
 use super::photos::{by_size, digest, multiple, values};
 use super::{
-    Augmentation, DecoderOptions, Options, Task, TuneClass, Tuned, autodiff, constant, on_device,
-    resume,
+    Augmentation, DecoderOptions, Options, Task, TuneClass, Tuned, autodiff, constant, look,
+    on_device, resume,
 };
 use crate::Result;
 use crate::log::Progress;
@@ -26,6 +26,7 @@ use crate::measure::photos_tensor;
 use crate::parallel::PartLoss;
 use crate::photos::{below, sample_rng};
 use crate::schedule::WarmupCosine;
+use crate::sheet::write_sheet;
 use crate::stage::{Control, Stage};
 
 /// Name of the stage.
@@ -197,7 +198,7 @@ pub(super) fn train(
         loaders: options.loaders,
         checkpoint_every: options.checkpoint_every,
         keep: options.checkpoints_total_limit,
-        sheet_every: 0,
+        sheet_every: options.validation_steps,
         log_every: options.log_every,
         optimiser: settings.optimiser(),
         reports: &["squared_error", "feature_distance"],
@@ -210,7 +211,12 @@ pub(super) fn train(
         &task.start(),
         move |index| source.sample(index),
         |vae: &Vae, crops| setting.loss(vae, crops),
-        |_, _| Ok(Vec::new()),
+        |vae, sheet| {
+            let looks = look::decoded(vae, task.classes, multiple(model), &model.device)?;
+            let psnr = look::mean_psnr(&looks);
+            write_sheet(sheet, &look::rows(looks))?;
+            Ok(vec![("decoded_psnr", psnr)])
+        },
         progress,
     )?;
     let decoder: BTreeMap<String, HostTensor> = save_state(&vae)?

@@ -9,15 +9,18 @@
 mod augment;
 mod decoder;
 mod holes;
+pub mod look;
+mod memory;
 mod options;
 mod perceptual;
 mod photos;
 mod resume;
+mod trial;
 mod unet;
 
 use std::path::Path;
 
-use anomalysd_detect::options::MaskOptions;
+use anomalysd_detect::options::DetectOptions;
 use anomalysd_diffusion::checkpoint::{ModelParts, UNET};
 use anomalysd_diffusion::model::{InpaintModel, ReferenceTime};
 use anomalysd_diffusion::tuning::{Tensors, Tuning};
@@ -25,8 +28,10 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, GradientCheckpointingStrategy, Tensor};
 
 pub use augment::Augmentation;
+pub use memory::{MemoryQuestion, unet_step_bytes};
 pub use options::{DecoderOptions, Method, Options, UnetOptions};
-pub use photos::{GoodPhoto, TuneClass};
+pub use photos::{GoodPhoto, TuneClass, multiple};
+pub use trial::{Cost, costs};
 pub use unet::{lora_config, trained_parameters};
 
 use crate::error::io;
@@ -45,8 +50,9 @@ pub struct Task<'a> {
     pub classes: &'a [TuneClass],
     /// Cells per side of the scales that a detection paints.
     pub scales: &'a [usize],
-    /// Halo and smallest cell of a detection.
-    pub masks: &'a MaskOptions,
+    /// Those of the detections that the model is tuned for: halo and smallest cell of their passes, and how
+    /// the pictures of the sheets are painted.
+    pub detection: &'a DetectOptions,
     /// Folder of checkpoints and log.
     pub work: &'a Path,
     /// Continue from the newest checkpoints in it.

@@ -35,6 +35,8 @@ pub struct Options {
     pub checkpoint_every: u64,
     /// Checkpoints kept per stage.
     pub checkpoints_total_limit: usize,
+    /// Steps between sheets of pictures in the folder of the run, and one at the end of each stage; 0 for none.
+    pub validation_steps: u64,
     /// Steps between lines of the log.
     pub log_every: u64,
     /// The U-Net.
@@ -52,6 +54,7 @@ impl Default for Options {
             loaders: 1,
             checkpoint_every: 100,
             checkpoints_total_limit: 2,
+            validation_steps: 100,
             log_every: 10,
             unet: UnetOptions::default(),
             decoder: DecoderOptions::default(),

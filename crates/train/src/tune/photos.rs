@@ -172,13 +172,7 @@ impl Classes {
                 })
                 .collect();
             let shown: Vec<Photo> = match subjects.as_slice() {
-                [only] => (0..VIEWS)
-                    .map(|view| {
-                        let index = number as u64 * VIEWS + view;
-                        let mut rng = sample_rng(seed, "tune views", index);
-                        Augmentation::draw(&[], most, &mut rng).photo(&only.photo)
-                    })
-                    .collect(),
+                [only] => views(&only.photo, number, most, seed).collect(),
                 several => several.iter().map(|one| one.photo.clone()).collect(),
             };
             let references = shown
@@ -212,8 +206,21 @@ impl Classes {
     }
 }
 
+/// Views of the single good photo of the class at this place: what stands for others.
+pub(super) fn views(
+    photo: &Photo,
+    class: usize,
+    most: f32,
+    seed: u64,
+) -> impl Iterator<Item = Photo> {
+    (0..VIEWS).map(move |view| {
+        let mut rng = sample_rng(seed, "tune views", class as u64 * VIEWS + view);
+        Augmentation::draw(&[], most, &mut rng).photo(photo)
+    })
+}
+
 /// What both sides of a padded photo are multiples of.
-pub(super) fn multiple(model: &InpaintModel) -> usize {
+pub fn multiple(model: &InpaintModel) -> usize {
     DiffusionRepair::new(model).traits().multiple
 }
 

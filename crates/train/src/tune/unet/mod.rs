@@ -10,19 +10,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anomalysd_diffusion::checkpoint::{ModelParts, UNET};
+use anomalysd_diffusion::model::{InpaintModel, ReferenceTime};
 use anomalysd_diffusion::nn::LoraConfig;
 use anomalysd_diffusion::unet::UNet2DConditionModel;
-use anomalysd_diffusion::weights::{HostTensor, Loader, save_state, train_only};
+use anomalysd_diffusion::weights::{HostTensor, Loader, SharedTensors, save_state, train_only};
 use burn::tensor::Device;
 
 use self::loss::Setting;
 use self::samples::Source;
 use super::holes::Holes;
 use super::photos::{Classes, digest, multiple};
-use super::{Method, Options, Task, Tuned, autodiff, resume};
+use super::{Method, Options, Task, Tuned, autodiff, look, on_device, resume};
 use crate::Result;
 use crate::log::Progress;
 use crate::schedule::WarmupCosine;
+use crate::sheet::write_sheet;
 use crate::stage::{Control, Stage};
 
 /// Name of the stage.
@@ -38,19 +40,21 @@ pub fn lora_config(options: &Options) -> LoraConfig {
     }
 }
 
-/// The U-Net that is trained, with gradients for what is trained of it alone.
+/// The U-Net that is trained, with gradients for what is trained of it alone. It shares the model's weights until
+/// they change.
 fn module(task: &Task<'_>, options: &Options, device: &Device) -> Result<UNet2DConditionModel> {
-    let loader = Loader::new(task.parts.source(UNET)?, device);
-    let config = task.model.unet.config();
+    let unet = &task.model.unet;
     Ok(match options.method {
         Method::Lora => {
-            let loader = loader.with_lora(lora_config(options));
-            let unet = UNet2DConditionModel::load(config, &loader)?;
-            train_only(unet, |name| {
+            let shared = SharedTensors::of(unet);
+            let loader =
+                Loader::sharing(&shared, &task.model.device).with_lora(lora_config(options));
+            let unet = UNet2DConditionModel::load(unet.config(), &loader)?;
+            train_only(on_device(&unet, device), |name| {
                 name.ends_with(".lora.down") || name.ends_with(".lora.up")
             })
         }
-        Method::Full => UNet2DConditionModel::load(config, &loader)?,
+        Method::Full => on_device(unet, device),
     })
 }
 
@@ -79,6 +83,15 @@ pub fn trained_parameters(parts: &ModelParts, options: &Options) -> Result<usize
     Ok(source.names().into_iter().map(count).sum())
 }
 
+/// The model with this U-Net, which knows references.
+fn tuned_model(model: &InpaintModel, unet: &UNet2DConditionModel) -> InpaintModel {
+    let mut tuned = model.clone();
+    tuned.unet = unet.clone();
+    tuned.config.reference_trained = true;
+    tuned.config.reference_time = ReferenceTime::Zero;
+    tuned
+}
+
 /// Trains the U-Net and writes the result to `tuned`.
 pub(super) fn train(
     task: &Task<'_>,
@@ -92,7 +105,7 @@ pub(super) fn train(
         "base": model.fingerprint,
         "photos": digest(task.classes),
         "scales": task.scales,
-        "masks": task.masks,
+        "masks": task.detection.masks,
     });
     let stored = serde_json::json!({
         "method": options.method,
@@ -109,7 +122,7 @@ pub(super) fn train(
         classes: Arc::new(classes),
         holes: Holes {
             scales: task.scales.to_vec(),
-            masks: task.masks.clone(),
+            masks: task.detection.masks.clone(),
             factor: model.vae.factor(),
             multiple,
             rectangle_share: settings.rectangle_share,
@@ -136,7 +149,7 @@ pub(super) fn train(
         loaders: options.loaders,
         checkpoint_every: options.checkpoint_every,
         keep: options.checkpoints_total_limit,
-        sheet_every: 0,
+        sheet_every: options.validation_steps,
         log_every: options.log_every,
         optimiser: settings.optimiser(),
         reports: &[],
@@ -156,7 +169,12 @@ pub(super) fn train(
         &task.start(),
         move |index| source.sample(index),
         |unet: &UNet2DConditionModel, samples| setting.loss(unet, samples),
-        |_, _| Ok(Vec::new()),
+        |unet, sheet| {
+            let looks = look::repaired(&tuned_model(model, unet), task.classes, task.detection)?;
+            let psnr = look::mean_psnr(&looks);
+            write_sheet(sheet, &look::rows(looks))?;
+            Ok(vec![("hidden_psnr", psnr)])
+        },
         progress,
     )?;
     match options.method {

@@ -1,0 +1,48 @@
+//! Memory of this process and of its device, where the system tells.
+
+use burn::tensor::Device;
+
+/// Largest resident memory of this process so far, MiB.
+pub fn peak_mib() -> Option<f64> {
+    status_mib("VmHWM:")
+}
+
+/// What is in use now, in words: resident memory, and what is reserved on a device that has its own.
+pub fn in_use(device: &Device) -> Option<String> {
+    words(status_mib("VmRSS:"), device)
+}
+
+/// The most that was in use so far, in words. A device's pools do not shrink by themselves.
+pub fn peak(device: &Device) -> Option<String> {
+    words(peak_mib(), device)
+}
+
+fn words(resident: Option<f64>, device: &Device) -> Option<String> {
+    let gib = |mib: f64| format!("{:.2} GB", mib * 1.048_576 / 1000.0);
+    let reserved = device.memory_pool_usage().map(|usage| usage.bytes_reserved);
+    let own = reserved.map(|bytes| format!("{} on the device", gib(bytes as f64 / 1_048_576.0)));
+    let parts: Vec<String> = resident.map(gib).into_iter().chain(own).collect();
+    (!parts.is_empty()).then(|| parts.join(" and "))
+}
+
+/// A line of Linux' account of this process.
+fn status_mib(name: &str) -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with(name))?;
+    let kib: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some((kib / 1024.0 * 10.0).round() / 10.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn linux_tells_and_the_peak_is_no_less_than_what_is_in_use() {
+        let now = status_mib("VmRSS:").unwrap();
+        assert!(now > 1.0 && peak_mib().unwrap() >= now);
+        let said = in_use(&Device::flex()).unwrap();
+        assert!(said.ends_with(" GB") && !said.contains("device"), "{said}");
+    }
+}

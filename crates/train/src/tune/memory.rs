@@ -1,0 +1,114 @@
+//! Memory of tuning, calculated from configurations alone.
+
+use anomalysd_detect::cost::{kl_work, unet_work};
+use anomalysd_diffusion::unet::UNet2DConditionConfig;
+use anomalysd_diffusion::vae::AutoencoderKlConfig;
+
+const F32: f64 = 4.0;
+/// Copies of a trained number: itself, its gradient, both moments of AdamW, and its average.
+const COPIES: f64 = 5.0;
+/// What is computed again in the backward pass, and its gradients, while they are needed: a share of what is kept.
+const WORKING: f64 = 0.15;
+/// With all cheap results kept, too: norms, activations, sums and copies beside each convolution and linear map.
+/// Measured on `mini` (ARCHITECTURE.md, "Memory of tuning").
+const EVERYTHING: f64 = 4.0;
+
+/// A tuning of the U-Net whose memory is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct MemoryQuestion<'a> {
+    /// The U-Net.
+    pub unet: &'a UNet2DConditionConfig,
+    /// The autoencoder.
+    pub vae: &'a AutoencoderKlConfig,
+    /// Weights of the text encoder.
+    pub text_weights: f64,
+    /// Numbers that are trained: those of a LoRA, or all of the U-Net.
+    pub trained: f64,
+    /// Width and height of the photos in latent cells.
+    pub latent: (usize, usize),
+    /// Tokens of the text context.
+    pub text_tokens: usize,
+    /// Samples whose gradients are computed at once.
+    pub batch: usize,
+    /// Good photos that the attentions of each of them see, each a pass of the U-Net of its own.
+    pub references: usize,
+    /// Most tokens of a self-attention that sees them.
+    pub reference_tokens: usize,
+    /// Cheap results are computed again instead of kept.
+    pub gradient_checkpointing: bool,
+}
+
+/// Bytes of the device at the peak of a step of the U-Net: all weights as f32, the trained ones with gradient, moments
+/// and average, and what the backward pass needs. The decoder's steps take less at the same size.
+pub fn unet_step_bytes(question: &MemoryQuestion<'_>) -> f64 {
+    let pass = |references| {
+        unet_work(
+            question.unet,
+            question.latent,
+            question.text_tokens,
+            references,
+            question.reference_tokens,
+        )
+    };
+    let vae: f64 = kl_work(question.vae, 8, 8)
+        .iter()
+        .map(|work| work.weights)
+        .sum();
+    let weights = pass(0).weights + vae + question.text_weights;
+    let values = pass(question.references).values + question.references as f64 * pass(0).values;
+    let everything = if question.gradient_checkpointing {
+        1.0
+    } else {
+        EVERYTHING
+    };
+    let kept = question.batch as f64 * values * everything;
+    F32 * (weights + (COPIES - 1.0) * question.trained + kept * (1.0 + WORKING))
+}
+
+#[cfg(test)]
+mod tests {
+    use anomalysd_detect::cost::stable_diffusion_inpainting;
+
+    use super::*;
+
+    #[test]
+    fn more_of_anything_takes_more() {
+        let (unet, vae) = stable_diffusion_inpainting();
+        let least = MemoryQuestion {
+            unet: &unet,
+            vae: &vae,
+            text_weights: 123e6,
+            trained: 1.6e6,
+            latent: (64, 64),
+            text_tokens: 77,
+            batch: 1,
+            references: 0,
+            reference_tokens: 1024,
+            gradient_checkpointing: true,
+        };
+        let bytes = unet_step_bytes(&least);
+        // All weights are 1,066 million.
+        assert!(bytes > 4.2e9, "{bytes:e}");
+        for more in [
+            MemoryQuestion { batch: 2, ..least },
+            MemoryQuestion {
+                references: 1,
+                ..least
+            },
+            MemoryQuestion {
+                trained: 859e6,
+                ..least
+            },
+            MemoryQuestion {
+                latent: (96, 64),
+                ..least
+            },
+            MemoryQuestion {
+                gradient_checkpointing: false,
+                ..least
+            },
+        ] {
+            assert!(unet_step_bytes(&more) > 1.02 * bytes, "{more:?}");
+        }
+    }
+}
