@@ -18,6 +18,7 @@ pub mod pretrain;
 pub mod schedule;
 pub mod sheet;
 pub mod stage;
+pub mod trend;
 pub mod tune;
 
 pub use error::{Result, TrainError};

@@ -86,6 +86,19 @@ impl<'a> Plan<'a> {
         }))
     }
 
+    /// Refuses folders that cannot be written to, before any work is done.
+    pub fn prepare(&self) -> Outcome {
+        if self.args.tuning.resume.is_some() {
+            if !self.work.is_dir() {
+                let reason = "is no folder of a run that could be continued";
+                return Err(CliError::at(&self.work, reason));
+            }
+        } else {
+            output::folder(&self.work)?;
+        }
+        output::check_writable(&self.work)
+    }
+
     /// The plan in a sentence for each stage.
     pub fn say(&self) -> Outcome {
         let parts = self.parts()?;
@@ -171,14 +184,27 @@ impl<'a> Plan<'a> {
         for (name, files) in chosen {
             let mut good = Vec::with_capacity(files.len());
             let mut shown = Vec::with_capacity(files.len());
+            let mut taken: Vec<&Path> = Vec::with_capacity(files.len());
             for file in files {
+                if cancelled() {
+                    return Err(CliError::Interrupted);
+                }
                 let photo = photos::read(file)?;
+                if let Some(first) = shown.iter().position(|other| *other == photo) {
+                    // As each other's reference they would teach to copy.
+                    if !quiet {
+                        let (first, again) = (taken[first].display(), file.display());
+                        eprintln!("{again} is the same photo as {first}: tuned on once");
+                    }
+                    continue;
+                }
                 let seen = detector.shown(&photo);
                 good.push(GoodPhoto {
                     foreground: self.foreground(name, file, &photo, &seen)?,
                     photo: seen,
                 });
                 shown.push(photo);
+                taken.push(file);
             }
             classes.push(TuneClass {
                 name: name.clone(),
@@ -195,6 +221,7 @@ impl<'a> Plan<'a> {
             masks: &options.masks,
             work: &self.work,
             resume: self.args.tuning.resume.is_some(),
+            stops: &cancelled,
         };
         let mut options = self.options.clone();
         if engine.chosen.name != "cpu" {

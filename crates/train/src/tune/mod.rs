@@ -7,6 +7,7 @@
 //! what changed.
 
 mod augment;
+mod cache;
 mod decoder;
 mod holes;
 mod options;
@@ -35,7 +36,6 @@ use crate::stage::{Control, Start};
 use crate::{Result, TrainError};
 
 /// What is tuned, on what.
-#[derive(Debug)]
 pub struct Task<'a> {
     /// The model to begin with, on a plain device.
     pub model: &'a InpaintModel,
@@ -51,6 +51,9 @@ pub struct Task<'a> {
     pub work: &'a Path,
     /// Continue from the newest checkpoints in it.
     pub resume: bool,
+    /// Whether the caller wants the end, asked where no step is taken: while photos are encoded and the
+    /// terms of the decoder's loss are weighed.
+    pub stops: &'a dyn Fn() -> bool,
 }
 
 impl Task<'_> {
@@ -60,6 +63,14 @@ impl Task<'_> {
         } else {
             Start::Fresh
         }
+    }
+
+    /// Ends a stage before its first step where the caller wants that.
+    fn go_on(&self, stage: &'static str) -> Result<()> {
+        if (self.stops)() {
+            return Err(TrainError::Stopped { stage, step: 0 });
+        }
+        Ok(())
     }
 }
 

@@ -37,6 +37,9 @@ pub struct Options {
     pub checkpoints_total_limit: usize,
     /// Steps between lines of the log.
     pub log_every: u64,
+    /// Memory for latents of targets that come again, in MiB; without augmentation all do. No number
+    /// depends on it.
+    pub cache_latents_mib: usize,
     /// The U-Net.
     pub unet: UnetOptions,
     /// The decoder.
@@ -53,6 +56,7 @@ impl Default for Options {
             checkpoint_every: 100,
             checkpoints_total_limit: 2,
             log_every: 10,
+            cache_latents_mib: 256,
             unet: UnetOptions::default(),
             decoder: DecoderOptions::default(),
         }

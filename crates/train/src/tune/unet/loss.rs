@@ -10,6 +10,7 @@ use anomalysd_diffusion::unet::{ReferenceOptions, ReferenceStates, UNet2DConditi
 use anomalysd_imaging::{Mask, Photo, max_pool_mask};
 use burn::tensor::{Device, Tensor, TensorData};
 
+use super::super::cache::LatentCache;
 use super::super::constant;
 use super::super::options::UnetOptions;
 use super::super::photos::{Classes, by_size};
@@ -28,6 +29,7 @@ pub(super) struct Setting<'a> {
     pub(super) options: &'a UnetOptions,
     pub(super) seed: u64,
     pub(super) autodiff: &'a Device,
+    pub(super) cache: LatentCache,
 }
 
 impl Setting<'_> {
@@ -61,7 +63,8 @@ impl Setting<'_> {
         let masks = |of: &dyn Fn(&Sample) -> Mask| mask_tensor(samples.iter().map(of), plain);
         let hidden = masks(&|sample| sample.hidden.clone());
         let cells = masks(&|sample| max_pool_mask(&sample.hidden, factor));
-        let clean = model.vae.enc(targets.clone())?;
+        let again = samples.iter().map(|sample| sample.again);
+        let clean = self.cache.encode(&model.vae, &targets, again)?;
         let visible = (targets * 2.0 - 1.0) * (hidden.neg() + 1.0);
         let masked = model.vae.enc_signed(visible)?;
         let [batch, channels, height, width] = clean.dims();

@@ -17,6 +17,7 @@ use burn::tensor::Device;
 
 use self::loss::Setting;
 use self::samples::Source;
+use super::cache::LatentCache;
 use super::holes::Holes;
 use super::photos::{Classes, digest, multiple};
 use super::{Method, Options, Task, Tuned, autodiff, resume};
@@ -104,7 +105,7 @@ pub(super) fn train(
         resume::checked(task.work, STAGE, &description, &stored)?;
     }
     let multiple = multiple(model);
-    let classes = Classes::new(task, settings.augmentation, options.seed, multiple)?;
+    let classes = Classes::new(task, STAGE, settings.augmentation, options.seed, multiple)?;
     let source = Source {
         classes: Arc::new(classes),
         holes: Holes {
@@ -139,6 +140,7 @@ pub(super) fn train(
         sheet_every: 0,
         log_every: options.log_every,
         optimiser: settings.optimiser(),
+        loss_is_error: true,
         reports: &[],
         model: description,
         options: stored,
@@ -149,6 +151,7 @@ pub(super) fn train(
         options: settings,
         seed: options.seed,
         autodiff: &device,
+        cache: LatentCache::new(options.cache_latents_mib),
     };
     let unet = stage.train(
         module(task, options, &device)?,
