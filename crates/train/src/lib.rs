@@ -15,6 +15,7 @@ pub mod pca;
 pub mod photos;
 pub mod prefetch;
 pub mod pretrain;
+pub mod scaler;
 pub mod schedule;
 pub mod sheet;
 pub mod stage;

@@ -30,9 +30,9 @@ use anomalysd_train::parallel::PartLoss;
 use anomalysd_train::schedule::WarmupCosine;
 use anomalysd_train::stage::{Control, Stage, Start};
 use anomalysd_train::tune::{
-    GoodPhoto, Method, Options, Task, TuneClass, Tuned, run, trained_parameters,
+    GoodPhoto, Method, MixedPrecision, Options, Task, TuneClass, Tuned, run, trained_parameters,
 };
-use burn::tensor::Device;
+use burn::tensor::{DType, Device};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -449,6 +449,7 @@ fn a_wish_to_stop_is_heard_where_no_step_is_taken() {
 /// A stage of a linear map whose weights learn to be 0, and whose loss `change` changes by its step.
 fn linear_stage(
     folder: &Path,
+    scales: bool,
     change: impl Fn(u64) -> f64 + Sync,
 ) -> Result<anomalysd_diffusion::nn::Linear, TrainError> {
     let device = Device::flex().autodiff();
@@ -471,7 +472,8 @@ fn linear_stage(
         sheet_every: 0,
         log_every: 1,
         optimiser: OptimiserOptions::default(),
-        loss_is_error: true,
+        loss_is_error: !scales,
+        loss_scaling: scales,
         reports: &[],
         model: json!({}),
         options: json!({}),
@@ -496,7 +498,7 @@ fn linear_stage(
 fn a_loss_that_is_no_number_or_rises_stops_with_the_last_good_state_named() {
     let diverged = |change: fn(u64) -> f64| {
         let folder = tempfile::tempdir().unwrap();
-        let error = linear_stage(folder.path(), change).unwrap_err();
+        let error = linear_stage(folder.path(), false, change).unwrap_err();
         let TrainError::Diverged {
             step, checkpoint, ..
         } = &error
@@ -528,12 +530,37 @@ fn a_loss_that_is_no_number_or_rises_stops_with_the_last_good_state_named() {
 }
 
 #[test]
+fn a_step_whose_scaled_gradients_overflow_is_left_out_and_a_resumed_run_knows_it() {
+    let folder = tempfile::tempdir().unwrap();
+    // Finite, as its gradient is; both times 65,536 are not.
+    let once = |index| if index == 12 { 1e35 } else { 1.0 };
+    let checkpoint = |step: u64| folder.path().join(format!("line-{step:08}.safetensors"));
+    linear_stage(folder.path(), true, once).unwrap();
+    let newest = std::fs::read(checkpoint(80)).unwrap();
+    let read = Checkpoint::read(&checkpoint(80)).unwrap();
+    assert_eq!(read.tensors["loss_scale"].values, [32_768.0, 67.0, 1.0]);
+    assert_eq!(read.tensors["time.weight"].values, [79.0]);
+    for step in [75, 80] {
+        std::fs::remove_file(checkpoint(step)).unwrap();
+    }
+    linear_stage(folder.path(), true, once).unwrap();
+    assert!(std::fs::read(checkpoint(80)).unwrap() == newest);
+    // Where there is no scale left to try, it is divergence.
+    let other = tempfile::tempdir().unwrap();
+    let always = linear_stage(other.path(), true, |_| 3e38);
+    match always {
+        Err(TrainError::Diverged { step, .. }) => assert!((1..=17).contains(&step), "{step}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
 fn what_a_killed_process_left_is_removed_and_damaged_files_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let left = folder.path().join(".abc123.partial");
     std::fs::write(&left, "half a checkpoint").unwrap();
     std::fs::write(folder.path().join("notes.partial"), "mine").unwrap();
-    linear_stage(folder.path(), |_| 1.0).unwrap();
+    linear_stage(folder.path(), false, |_| 1.0).unwrap();
     assert!(!left.exists());
     let mut names: Vec<_> = std::fs::read_dir(folder.path())
         .unwrap()
@@ -550,7 +577,7 @@ fn what_a_killed_process_left_is_removed_and_damaged_files_are_named() {
     let whole = std::fs::read(&newest).unwrap();
     let refused = |bytes: &[u8], words: &[&str]| {
         std::fs::write(&newest, bytes).unwrap();
-        let said = linear_stage(folder.path(), |_| 1.0)
+        let said = linear_stage(folder.path(), false, |_| 1.0)
             .unwrap_err()
             .to_string();
         for word in words.iter().chain(&["line-00000080"]) {
@@ -567,7 +594,7 @@ fn what_a_killed_process_left_is_removed_and_damaged_files_are_named() {
     refused(&other, &["version 7"]);
     // Without it, the run goes on from the one before.
     std::fs::remove_file(&newest).unwrap();
-    linear_stage(folder.path(), |_| 1.0).unwrap();
+    linear_stage(folder.path(), false, |_| 1.0).unwrap();
     assert!(std::fs::read(&newest).unwrap() == whole);
 }
 
@@ -666,6 +693,102 @@ fn a_profile_carries_the_tuning_and_judges_as_the_model_that_was_tuned() {
         .unwrap();
     let other = InpaintModel::assemble(&parts, &device).unwrap();
     assert!(read.check(Some(&weights(&other)), &features).is_err());
+}
+
+/// Losses of a few steps of both stages on a device.
+fn losses(device: &Device, precision: MixedPrecision) -> Result<Vec<f32>, TrainError> {
+    let model = small_model(3);
+    let parts = model.parts().unwrap();
+    let model = InpaintModel::assemble(&parts, device).unwrap();
+    let (classes, masks) = (classes(), MaskOptions::default());
+    let folder = tempfile::tempdir().unwrap();
+    let task = Task {
+        model: &model,
+        parts: &parts,
+        classes: &classes,
+        scales: &[2, 4],
+        masks: &masks,
+        work: folder.path(),
+        resume: false,
+        stops: &|| false,
+    };
+    let mut options = options();
+    options.mixed_precision = precision;
+    options.workers = 1;
+    options.unet.max_train_steps = 2;
+    options.decoder.max_train_steps = 1;
+    options.decoder.balance_steps = 1;
+    let mut seen = Vec::new();
+    run(&task, &options, &mut common::until(None, &mut seen))?;
+    let scale = |one: &Progress| one.numbers.iter().any(|(name, _)| *name == "loss_scale");
+    assert!(seen.iter().all(|one| scale(one) == precision.scales_loss()));
+    Ok(seen.iter().map(|one| one.loss).collect())
+}
+
+/// Within `tolerance` of f32 on the same device, and not the same.
+#[track_caller]
+fn close(own: &[f32], plain: &[f32], tolerance: f32) {
+    println!("{own:?}\n{plain:?}");
+    assert_eq!(own.len(), 3);
+    for (own, plain) in own.iter().zip(plain) {
+        assert!((own - plain).abs() < tolerance * plain, "{own} {plain}");
+    }
+    assert_ne!(own, plain);
+}
+
+#[test]
+fn half_precision_trains_within_its_digits_of_f32() {
+    let device = Device::flex();
+    let plain = losses(&device, MixedPrecision::No).unwrap();
+    let half = losses(&device, MixedPrecision::Fp16).unwrap();
+    close(&half, &plain, 3e-3);
+    let brain = losses(&device, MixedPrecision::Bf16).unwrap();
+    close(&brain, &plain, 2e-2);
+}
+
+#[test]
+fn a_gpu_trains_in_half_precision_or_says_that_it_cannot() {
+    let device = match Device::wgpu_options().init() {
+        Ok(device) => device,
+        Err(reason) => {
+            let required = std::env::var_os("ANOMALYSD_REQUIRE_GPU").is_some();
+            assert!(!required, "no GPU, though one is required: {reason:?}");
+            println!("skipped: no GPU adapter, not even a software one ({reason:?})");
+            return;
+        }
+    };
+    let plain = losses(&device, MixedPrecision::No).unwrap();
+    for (precision, dtype, tolerance) in [
+        (MixedPrecision::Fp16, DType::F16, 3e-3),
+        (MixedPrecision::Bf16, DType::BF16, 2e-2),
+    ] {
+        let own = losses(&device, precision);
+        if device.supports_dtype(dtype) {
+            close(&own.unwrap(), &plain, tolerance);
+        } else {
+            let said = own.unwrap_err().to_string();
+            println!("{said}");
+            assert!(said.contains("mixed_precision"), "{said}");
+        }
+    }
+}
+
+#[test]
+fn a_stopped_run_in_half_precision_ends_with_the_same_numbers() {
+    let mut options = options();
+    options.mixed_precision = MixedPrecision::Fp16;
+    options.unet.max_train_steps = 5;
+    options.decoder.max_train_steps = 0;
+    let folders = [0, 1].map(|_| tempfile::tempdir().unwrap());
+    let whole = tune(&options, folders[0].path(), false, None).0.unwrap();
+    let stopped = tune(&options, folders[1].path(), false, Some(("tune-unet", 2)));
+    assert!(matches!(stopped.0, Err(TrainError::Stopped { .. })));
+    let mut other = options.clone();
+    other.mixed_precision = MixedPrecision::No;
+    let refused = tune(&other, folders[1].path(), true, None).0.unwrap_err();
+    assert!(refused.to_string().contains("mixed_precision"), "{refused}");
+    let resumed = tune(&options, folders[1].path(), true, None).0.unwrap();
+    assert!(whole == resumed);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use anomalysd_imaging::ForegroundMode;
-use anomalysd_train::tune::{Method, Options};
+use anomalysd_train::tune::{Method, MixedPrecision, Options};
 use clap::{Args, ValueEnum};
 
 /// Which weights `fit` tunes.
@@ -26,6 +26,27 @@ impl Tune {
             Self::None => None,
             Self::Lora => Some(Method::Lora),
             Self::Full => Some(Method::Full),
+        }
+    }
+}
+
+/// In what type the networks compute while they are tuned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Precision {
+    /// f32.
+    No,
+    /// f16, with a loss that is scaled.
+    Fp16,
+    /// bf16.
+    Bf16,
+}
+
+impl From<Precision> for MixedPrecision {
+    fn from(precision: Precision) -> Self {
+        match precision {
+            Precision::No => Self::No,
+            Precision::Fp16 => Self::Fp16,
+            Precision::Bf16 => Self::Bf16,
         }
     }
 }
@@ -79,6 +100,9 @@ pub struct TuneArgs {
     /// A LoRA of the convolutions, too
     #[arg(long)]
     pub lora_convolutions: bool,
+    /// What the networks compute in, where the device does; weights stay f32 [default: no]
+    #[arg(long, value_enum, value_name = "no|fp16|bf16")]
+    pub mixed_precision: Option<Precision>,
     /// Where rectangles are hidden: on the part as `auto` or `otsu` finds it, on the `full` photo, or on
     /// masks DIR/CLASS/PHOTO.png, white on the part [default: auto]
     #[arg(long, value_name = "auto|otsu|full|DIR")]
@@ -106,6 +130,7 @@ impl TuneArgs {
             ("--train-batch-size", self.train_batch_size.is_some()),
             ("--rank", self.rank.is_some()),
             ("--lora-convolutions", self.lora_convolutions),
+            ("--mixed-precision", self.mixed_precision.is_some()),
             ("--foreground", self.foreground.is_some()),
             ("--tune-options", self.tune_options.is_some()),
             ("--work", self.work.is_some()),
@@ -132,6 +157,8 @@ impl TuneArgs {
         set(&mut options.unet.train_batch_size, self.train_batch_size);
         set(&mut options.decoder.train_batch_size, self.train_batch_size);
         set(&mut options.unet.rank, self.rank);
+        let precision = self.mixed_precision.map(MixedPrecision::from);
+        set(&mut options.mixed_precision, precision);
         options.unet.lora_convolutions |= self.lora_convolutions;
         set(&mut options.checkpoint_every, self.checkpoint_every);
         options

@@ -176,6 +176,7 @@ impl<'a> Plan<'a> {
             .model
             .as_ref()
             .ok_or_else(|| CliError::Input("--model none: there is nothing to tune".into()))?;
+        self.options.mixed_precision.check(&loaded.device)?;
         let features = engine.features(&self.args.engine)?;
         let repair = engine.repair();
         let detector = Detector::new(repair.as_ref(), &features, options.clone())?

@@ -192,6 +192,7 @@ pub fn train(
         log_every: options.log_every,
         optimiser: settings.optimiser.clone(),
         loss_is_error: false,
+        loss_scaling: false,
         reports: &["psnr", "latent_std"],
         model: serde_json::json!({ "vae": config, "pixel_unshuffle": module.pixel_unshuffle() }),
         options: serde_json::to_value(options).unwrap_or_default(),

@@ -12,14 +12,14 @@ use anomalysd_diffusion::checkpoint::VAE;
 use anomalysd_diffusion::vae::Vae;
 use anomalysd_diffusion::weights::{HostTensor, save_state, train_only};
 use anomalysd_imaging::{Photo, pad_reflect};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 
 use super::cache::{LatentCache, Target};
 use super::perceptual::Perceptual;
 use super::photos::{by_size, digest, multiple, values};
 use super::{
-    Augmentation, DecoderOptions, Options, Task, TuneClass, Tuned, autodiff, constant, on_device,
-    resume,
+    Augmentation, DecoderOptions, Options, Task, TuneClass, Tuned, autodiff, cast, constant,
+    on_device, resume,
 };
 use crate::Result;
 use crate::log::Progress;
@@ -94,6 +94,8 @@ struct Setting<'a> {
     perceptual: Option<Perceptual>,
     beta: f32,
     autodiff: &'a Device,
+    /// What the decoder computes in.
+    dtype: DType,
     cache: LatentCache,
 }
 
@@ -122,8 +124,8 @@ impl Setting<'_> {
         let photos = photos_tensor(&photos, self.plain);
         let again = crops.iter().map(|crop| crop.again);
         let latents = self.cache.encode(self.vae, &photos, again)?;
-        let latents = constant(latents, self.autodiff);
-        let decoded = vae.dec_signed(latents)? * 0.5 + 0.5;
+        let latents = cast(constant(latents, self.autodiff), self.dtype);
+        let decoded = cast(vae.dec_signed(latents)?, DType::F32) * 0.5 + 0.5;
         let squared = (decoded.clone() - constant(photos.clone(), self.autodiff))
             .square()
             .mean();
@@ -166,6 +168,7 @@ pub(super) fn train(
     let stored = serde_json::json!({
         "seed": options.seed,
         "workers": options.workers,
+        "mixed_precision": options.mixed_precision,
         "decoder": settings,
     });
     let continued = if task.resume {
@@ -189,6 +192,7 @@ pub(super) fn train(
         perceptual: Perceptual::new(&model.vae, &device)?,
         beta: 0.0,
         autodiff: &device,
+        dtype: options.mixed_precision.dtype(),
         cache: LatentCache::new(options.cache_latents_mib),
     };
     let stored_beta = continued.and_then(|own| own.model.get(BETA)?.as_f64());
@@ -229,6 +233,7 @@ pub(super) fn train(
         log_every: options.log_every,
         optimiser: settings.optimiser(),
         loss_is_error: true,
+        loss_scaling: options.mixed_precision.scales_loss(),
         reports: &["squared_error", "feature_distance"],
         model: description,
         options: stored,

@@ -23,10 +23,10 @@ use anomalysd_diffusion::checkpoint::{ModelParts, UNET};
 use anomalysd_diffusion::model::{InpaintModel, ReferenceTime};
 use anomalysd_diffusion::tuning::{Tensors, Tuning};
 use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::{Device, GradientCheckpointingStrategy, Tensor};
+use burn::tensor::{DType, Device, GradientCheckpointingStrategy, Tensor};
 
 pub use augment::Augmentation;
-pub use options::{DecoderOptions, Method, Options, UnetOptions};
+pub use options::{DecoderOptions, Method, MixedPrecision, Options, UnetOptions};
 pub use photos::{GoodPhoto, TuneClass};
 pub use unet::{lora_config, trained_parameters};
 
@@ -111,6 +111,7 @@ pub fn run(
     progress: &mut dyn FnMut(&Progress) -> Control,
 ) -> Result<Tuned> {
     options.validate()?;
+    options.mixed_precision.check(&task.model.device)?;
     photos::check(task)?;
     if task.resume && !task.work.is_dir() {
         return Err(TrainError::Format {
@@ -139,6 +140,15 @@ pub fn run(
 /// A tensor that a loss needs and nothing is derived by, on the device of the module that is trained.
 fn constant<const D: usize>(tensor: Tensor<D>, device: &Device) -> Tensor<D> {
     crate::optimise::on_autodiff(tensor, device.gradient_checkpointing_strategy())
+}
+
+/// A tensor in another type, itself where it is in that type.
+fn cast<const D: usize>(tensor: Tensor<D>, dtype: DType) -> Tensor<D> {
+    if tensor.dtype() == dtype {
+        tensor
+    } else {
+        tensor.cast(dtype)
+    }
 }
 
 /// A module of a plain device as one that is trained on an autodiff device: its weights are shared until

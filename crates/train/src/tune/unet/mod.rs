@@ -99,6 +99,7 @@ pub(super) fn train(
         "method": options.method,
         "seed": options.seed,
         "workers": options.workers,
+        "mixed_precision": options.mixed_precision,
         "unet": settings,
     });
     if task.resume {
@@ -141,6 +142,7 @@ pub(super) fn train(
         log_every: options.log_every,
         optimiser: settings.optimiser(),
         loss_is_error: true,
+        loss_scaling: options.mixed_precision.scales_loss(),
         reports: &[],
         model: description,
         options: stored,
@@ -151,6 +153,7 @@ pub(super) fn train(
         options: settings,
         seed: options.seed,
         autodiff: &device,
+        dtype: options.mixed_precision.dtype(),
         cache: LatentCache::new(options.cache_latents_mib),
     };
     let unet = stage.train(
