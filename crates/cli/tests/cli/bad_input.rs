@@ -490,6 +490,8 @@ fn a_tuning_takes_what_is_unusual_but_legal() {
     let strip = product.instance(1, 300).crop(0, 140, 300, 20);
     save(&place.path().join("strip/a.png"), &strip);
     tuned(&["strip"]);
+    // Half precision on the processor.
+    tuned(&["strip", "--mixed-precision", "bf16"]);
 }
 
 #[test]

@@ -195,6 +195,7 @@ fn what_cannot_be_tuned_is_refused_in_a_sentence() {
     refused("lora", &["--model", "none"], &["nothing to tune"]);
     refused("lora", &["--f16"], &["--f16"]);
     refused("lora", &["--tile", "256"], &["--tile"]);
+    refused("lora", &["--mixed-precision", "fp8"], &["fp8", "bf16"]);
     refused("lora", &["--resume", "absent"], &["absent", "continued"]);
     refused("lora", &["--foreground", "masks"], &["masks"]);
     refused("lora", &["--learning-rate", "7"], &["learning_rate"]);
