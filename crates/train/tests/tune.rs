@@ -696,7 +696,11 @@ fn a_profile_carries_the_tuning_and_judges_as_the_model_that_was_tuned() {
 }
 
 /// Losses of a few steps of both stages on a device.
-fn losses(device: &Device, precision: MixedPrecision) -> Result<Vec<f32>, TrainError> {
+fn losses(
+    device: &Device,
+    precision: MixedPrecision,
+    checkpointing: bool,
+) -> Result<Vec<f32>, TrainError> {
     let model = small_model(3);
     let parts = model.parts().unwrap();
     let model = InpaintModel::assemble(&parts, device).unwrap();
@@ -714,6 +718,8 @@ fn losses(device: &Device, precision: MixedPrecision) -> Result<Vec<f32>, TrainE
     };
     let mut options = options();
     options.mixed_precision = precision;
+    options.unet.gradient_checkpointing = checkpointing;
+    options.decoder.gradient_checkpointing = checkpointing;
     options.workers = 1;
     options.unet.max_train_steps = 2;
     options.decoder.max_train_steps = 1;
@@ -739,10 +745,12 @@ fn close(own: &[f32], plain: &[f32], tolerance: f32) {
 #[test]
 fn half_precision_trains_within_its_digits_of_f32() {
     let device = Device::flex();
-    let plain = losses(&device, MixedPrecision::No).unwrap();
-    let half = losses(&device, MixedPrecision::Fp16).unwrap();
+    let plain = losses(&device, MixedPrecision::No, false).unwrap();
+    let half = losses(&device, MixedPrecision::Fp16, false).unwrap();
     close(&half, &plain, 3e-3);
-    let brain = losses(&device, MixedPrecision::Bf16).unwrap();
+    let recomputed = losses(&device, MixedPrecision::Fp16, true).unwrap();
+    close(&recomputed, &plain, 3e-3);
+    let brain = losses(&device, MixedPrecision::Bf16, false).unwrap();
     close(&brain, &plain, 2e-2);
 }
 
@@ -757,12 +765,12 @@ fn a_gpu_trains_in_half_precision_or_says_that_it_cannot() {
             return;
         }
     };
-    let plain = losses(&device, MixedPrecision::No).unwrap();
+    let plain = losses(&device, MixedPrecision::No, false).unwrap();
     for (precision, dtype, tolerance) in [
         (MixedPrecision::Fp16, DType::F16, 3e-3),
         (MixedPrecision::Bf16, DType::BF16, 2e-2),
     ] {
-        let own = losses(&device, precision);
+        let own = losses(&device, precision, false);
         if device.supports_dtype(dtype) {
             close(&own.unwrap(), &plain, tolerance);
         } else {
