@@ -11,8 +11,9 @@ use anomalysd_train::tune::{GoodPhoto, Options, TuneClass};
 
 use crate::args::ForegroundChoice;
 use crate::engine::Engine;
-use crate::error::Outcome;
+use crate::error::{CliError, Outcome};
 use crate::photos;
+use crate::progress::cancelled;
 
 /// Classes by name, with the files of their good photos.
 pub type Chosen = [(String, Vec<PathBuf>)];
@@ -26,27 +27,42 @@ pub struct Learned {
 }
 
 impl Learned {
-    /// Reads the photos as the detector sees them, and finds the part on each: by `part`, or automatically.
+    /// Reads the photos as the detector sees them, and finds the part on each: by `part`, or automatically. The same
+    /// photo under two names is taken once, which is said.
     pub fn new(
         detector: &Detector<'_, DiffusionRepair<'_>, Features<'_>>,
         chosen: &Chosen,
         prompts: impl Fn(&str) -> Prompts,
         part: Option<&ForegroundChoice>,
+        quiet: bool,
     ) -> Outcome<Self> {
         let automatic = ForegroundChoice::Mode(ForegroundMode::Auto);
         let part = part.unwrap_or(&automatic);
         let mut classes = Vec::with_capacity(chosen.len());
         for (name, files) in chosen {
             let mut good = Vec::with_capacity(files.len());
-            let mut shown = Vec::with_capacity(files.len());
+            let mut shown: Vec<Photo> = Vec::with_capacity(files.len());
+            let mut taken: Vec<&Path> = Vec::with_capacity(files.len());
             for file in files {
+                if cancelled() {
+                    return Err(CliError::Interrupted);
+                }
                 let photo = photos::read(file)?;
+                if let Some(first) = shown.iter().position(|other| *other == photo) {
+                    // As each other's reference they would teach to copy.
+                    if !quiet {
+                        let (first, again) = (taken[first].display(), file.display());
+                        eprintln!("{again} is the same photo as {first}: tuned on once");
+                    }
+                    continue;
+                }
                 let seen = detector.shown(&photo);
                 good.push(GoodPhoto {
                     foreground: pixels_of(part, name, file, &photo, &seen)?,
                     photo: seen,
                 });
                 shown.push(photo);
+                taken.push(file);
             }
             classes.push(TuneClass {
                 name: name.clone(),

@@ -9,14 +9,10 @@ use crate::error::{CliError, Outcome};
 
 /// Writes a file, replacing an existing one whole.
 pub fn write(path: &Path, bytes: &[u8]) -> Outcome {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
     let failed = |error: std::io::Error| CliError::at(path, format!("cannot be written: {error}"));
     let mut file = tempfile::Builder::new()
         .prefix(".anomalysd-")
-        .tempfile_in(folder)
+        .tempfile_in(folder_of(path))
         .map_err(failed)?;
     file.write_all(bytes).map_err(failed)?;
     // A temporary file is private; what a person asked for has the usual permissions.
@@ -49,6 +45,21 @@ pub fn check_folder(path: &Path) -> Outcome {
         return Err(CliError::at(path, "is no folder"));
     }
     Ok(())
+}
+
+/// The folder that a file lies in.
+pub fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Refuses a folder that no file can be made in, before any work is done.
+pub fn check_writable(folder: &Path) -> Outcome {
+    tempfile::tempfile_in(folder)
+        .map(drop)
+        .map_err(|error| CliError::at(folder, format!("cannot be written to: {error}")))
 }
 
 /// Makes a folder and its parents.

@@ -18,7 +18,7 @@ pub use linear::{Embedding, Linear};
 pub use low_rank::{
     ATTENTION_MODULES, CONVOLUTION_MODULES, LoraConfig, LowRankConv2d, LowRankLinear,
 };
-pub(crate) use norm::as_f32;
 pub use norm::{GroupNorm, LayerNorm};
+pub(crate) use norm::{as_f32, in_type};
 pub use resample::{pixel_shuffle, pixel_unshuffle, upsample_nearest_2x};
 pub use resnet::{Downsample2D, ResnetBlock2D, ResnetConfig, Upsample2D};

@@ -16,7 +16,7 @@ pub use autoencoder_kl::AutoencoderKl;
 pub use autoencoder_tiny::AutoencoderTiny;
 pub use config::{AutoencoderKlConfig, AutoencoderTinyConfig};
 
-use crate::nn::{pixel_shuffle, pixel_unshuffle};
+use crate::nn::{as_f32, in_type, pixel_shuffle, pixel_unshuffle};
 use crate::{DiffusionError, Result};
 
 /// The network inside a [`Vae`].
@@ -185,7 +185,8 @@ impl Vae {
                 expected: format!("[batch, {}, h, w]", self.latent_channels()),
             });
         }
-        let latents = self.scale.undo(latents);
+        let dtype = latents.dtype();
+        let latents = in_type(self.scale.undo(as_f32(latents)), dtype);
         let output = match &self.network {
             VaeNetwork::Kl(network) => network.decode(latents),
             VaeNetwork::Tiny(network) => network.decode(latents),

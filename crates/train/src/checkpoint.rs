@@ -14,14 +14,26 @@ use safetensors::tensor::{Dtype, SafeTensors, View};
 use serde::{Deserialize, Serialize};
 
 use crate::error::io;
+use crate::trend::Trend;
 use crate::{Result, TrainError};
 
 /// Key of the description in the file's metadata.
 const KEY: &str = "anomalysd.train";
 
+/// End of the name of a file that is being written.
+const PARTIAL: &str = ".partial";
+
+/// That of files that do not say it.
+fn first_version() -> u32 {
+    1
+}
+
 /// What a checkpoint says of itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Description {
+    /// Version of the format: [`Self::VERSION`], or the file is refused.
+    #[serde(default = "first_version")]
+    pub version: u32,
     /// Name of the stage.
     pub stage: String,
     /// Steps done.
@@ -30,6 +42,26 @@ pub struct Description {
     pub model: serde_json::Value,
     /// The options of the run.
     pub options: serde_json::Value,
+}
+
+impl Description {
+    /// Version of the format that is written and read.
+    pub const VERSION: u32 = 1;
+
+    fn parse(json: &str, path: &Path) -> Result<Self> {
+        let own: Self = serde_json::from_str(json).map_err(|error| format_error(path, &error))?;
+        if own.version == Self::VERSION {
+            return Ok(own);
+        }
+        Err(TrainError::Format {
+            path: path.to_owned(),
+            reason: format!(
+                "is a checkpoint of version {}, and this program reads version {}",
+                own.version,
+                Self::VERSION
+            ),
+        })
+    }
 }
 
 /// A training state on disk.
@@ -84,15 +116,14 @@ impl Checkpoint {
     pub fn read(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(io("read", path))?;
         let (_, metadata) =
-            SafeTensors::read_metadata(&bytes).map_err(|error| format_error(path, &error))?;
+            SafeTensors::read_metadata(&bytes).map_err(|error| damaged(path, &error))?;
         let description = metadata
             .metadata()
             .as_ref()
             .and_then(|map| map.get(KEY))
             .ok_or_else(|| not_a_checkpoint(path))?;
-        let description =
-            serde_json::from_str(description).map_err(|error| format_error(path, &error))?;
-        let file = SafeTensors::deserialize(&bytes).map_err(|error| format_error(path, &error))?;
+        let description = Description::parse(description, path)?;
+        let file = SafeTensors::deserialize(&bytes).map_err(|error| damaged(path, &error))?;
         let mut tensors = BTreeMap::new();
         for (name, view) in file.iter() {
             if view.dtype() != Dtype::F32 {
@@ -131,14 +162,25 @@ impl Checkpoint {
         let Some(path) = list(folder, stage)?.pop() else {
             return Ok(None);
         };
-        let file = open_safetensors(&path)?;
+        let file = open_safetensors(&path).map_err(|error| damaged(&path, &error))?;
         let json = file
             .user_metadata()
             .remove(KEY)
             .ok_or_else(|| not_a_checkpoint(&path))?;
-        let description =
-            serde_json::from_str(&json).map_err(|error| format_error(&path, &error))?;
+        let description = Description::parse(&json, &path)?;
         Ok(Some((path, description)))
+    }
+
+    /// The newest checkpoint of a stage whose loss had not risen; `None` where none is left. Files that
+    /// cannot be read are passed over.
+    ///
+    /// # Errors
+    /// A folder that cannot be listed.
+    pub fn newest_good(folder: &Path, stage: &str) -> Result<Option<PathBuf>> {
+        let good = |path: &PathBuf| {
+            Self::read(path).is_ok_and(|read| Trend::restored(&read.tensors).is_good())
+        };
+        Ok(list(folder, stage)?.into_iter().rev().find(good))
     }
 
     /// The newest checkpoint of a stage in `folder`, if there is one.
@@ -187,6 +229,14 @@ fn not_a_checkpoint(path: &Path) -> TrainError {
     }
 }
 
+/// A file that is cut or changed: written by another program, or lost with its disk.
+fn damaged(path: &Path, error: &impl std::fmt::Display) -> TrainError {
+    TrainError::Format {
+        path: path.to_owned(),
+        reason: format!("is damaged ({error}): remove it to continue from the one before"),
+    }
+}
+
 fn format_error(path: &Path, error: &impl std::fmt::Display) -> TrainError {
     TrainError::Format {
         path: path.to_owned(),
@@ -203,11 +253,35 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
         .parent()
         .filter(|p| !p.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io("write in", folder))?;
+    let mut file = tempfile::Builder::new()
+        .prefix(".")
+        .suffix(PARTIAL)
+        .tempfile_in(folder)
+        .map_err(io("write in", folder))?;
     file.write_all(bytes).map_err(io("write", path))?;
     file.as_file().sync_all().map_err(io("write", path))?;
     file.persist(path)
         .map_err(|error| io("rename to", path)(error.error))?;
+    // The name, too, is on the disk before anything older is removed.
+    #[cfg(unix)]
+    std::fs::File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(io("write in", folder))?;
+    Ok(())
+}
+
+/// Removes what a killed process left half-written.
+///
+/// # Errors
+/// A folder that cannot be listed, a file that cannot be removed.
+pub fn remove_partial(folder: &Path) -> Result<()> {
+    for entry in std::fs::read_dir(folder).map_err(io("list", folder))? {
+        let path = entry.map_err(io("list", folder))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with('.') && name.ends_with(PARTIAL) && path.is_file() {
+            std::fs::remove_file(&path).map_err(io("remove", &path))?;
+        }
+    }
     Ok(())
 }
 

@@ -36,9 +36,11 @@ pub enum TrainError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The loss stopped being a number: a lower learning rate or another seed is needed.
+    /// The loss stopped being a number, or rose without end: a lower learning rate or another seed is
+    /// needed.
     #[error(
-        "the loss is {value} at step {step} of stage {stage}: training has diverged; {}",
+        "the loss is {value} at step {step} of stage {stage}{}: training has diverged; {}",
+        beginning(*first),
         last_state(checkpoint.as_deref())
     )]
     Diverged {
@@ -48,7 +50,9 @@ pub enum TrainError {
         step: u64,
         /// The loss.
         value: f32,
-        /// The newest checkpoint before it.
+        /// Mean loss of the first steps, where the loss is a number that is far above it.
+        first: Option<f32>,
+        /// The newest checkpoint from before the rise.
         checkpoint: Option<PathBuf>,
     },
     /// There is nothing to train on.
@@ -81,6 +85,12 @@ pub enum TrainError {
 
 /// Result with this crate's error.
 pub type Result<T> = std::result::Result<T, TrainError>;
+
+fn beginning(first: Option<f32>) -> String {
+    first.map_or_else(String::new, |first| {
+        format!(" and was {first} over the first steps")
+    })
+}
 
 fn last_state(checkpoint: Option<&Path>) -> String {
     match checkpoint {

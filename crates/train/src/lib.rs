@@ -17,9 +17,11 @@ pub mod pca;
 pub mod photos;
 pub mod prefetch;
 pub mod pretrain;
+pub mod scaler;
 pub mod schedule;
 pub mod sheet;
 pub mod stage;
+pub mod trend;
 pub mod tune;
 
 pub use error::{Result, TrainError};

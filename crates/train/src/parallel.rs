@@ -76,6 +76,15 @@ pub struct Workers {
     pools: Vec<rayon::ThreadPool>,
 }
 
+impl StepResult {
+    /// The same with gradients divided by the scale of the loss.
+    #[must_use]
+    pub fn unscaled<M: Module>(mut self, module: &M, scale: f64) -> Self {
+        self.gradients = sum_gradients(module, vec![self.gradients], 1.0 / scale);
+        self
+    }
+}
+
 impl Workers {
     /// `count` workers of one thread each; one worker uses every core itself.
     pub fn new(count: usize) -> Self {
@@ -98,7 +107,8 @@ impl Workers {
         self.pools.len().max(1)
     }
 
-    /// Loss and gradients of each part, then their means.
+    /// Loss and gradients of each part, then their means. Gradients are those of the loss times `scale`,
+    /// where there is one.
     ///
     /// # Errors
     /// The first part's error; a panicked worker.
@@ -108,6 +118,7 @@ impl Workers {
         module: &M,
         device: &Device,
         parts: Vec<P>,
+        scale: Option<f64>,
         loss: F,
     ) -> Result<StepResult>
     where
@@ -117,7 +128,11 @@ impl Workers {
     {
         let one = |module: M, part: P| -> ModelResult<(f32, Vec<f32>, GradientsParams)> {
             let PartLoss { loss, report } = loss(&module, part)?;
-            let gradients = GradientsParams::from_grads(loss.backward(), &module);
+            let scaled = match scale {
+                None => loss.clone(),
+                Some(scale) => loss.clone() * scale,
+            };
+            let gradients = GradientsParams::from_grads(scaled.backward(), &module);
             let value = loss.into_data().try_to_vec::<f32>().unwrap_or_default();
             Ok((
                 value.first().copied().unwrap_or(f32::NAN),

@@ -9,12 +9,14 @@ use anomalysd_diffusion::weights::{HostTensor, load_trained, replace_state, save
 use burn::module::Module;
 use burn::tensor::Device;
 
-use crate::checkpoint::{Checkpoint, Description};
+use crate::checkpoint::{Checkpoint, Description, remove_partial};
 use crate::log::{Log, Progress};
 use crate::optimise::{Optimiser, OptimiserOptions};
 use crate::parallel::{Mean, PartLoss, Workers};
 use crate::prefetch::Prefetch;
+use crate::scaler::LossScaler;
 use crate::schedule::WarmupCosine;
+use crate::trend::Trend;
 use crate::{Result, TrainError};
 
 /// Prefix of the trained weights in a checkpoint.
@@ -67,6 +69,11 @@ pub struct Stage<'a> {
     pub log_every: u64,
     /// Constants of the optimiser.
     pub optimiser: OptimiserOptions,
+    /// Whether the loss is an error, which is never negative: then it has diverged where it is ten times
+    /// what it was at first.
+    pub loss_is_error: bool,
+    /// Whether the loss is scaled before it is differentiated, as gradients in f16 need it.
+    pub loss_scaling: bool,
     /// Names of the numbers that the loss reports.
     pub reports: &'static [&'static str],
     /// Stored in the checkpoints.
@@ -106,14 +113,25 @@ impl Stage<'_> {
         let mut optimiser = Optimiser::new(self.optimiser.clone());
         let mut module = module;
         let mut step = 0;
+        let mut trend = Trend::default();
+        let mut scaler = self.loss_scaling.then(LossScaler::default);
+        remove_partial(self.folder)?;
         if let Start::Resume = start
             && let Some(checkpoint) = Checkpoint::newest(self.folder, self.name)?
         {
             step = checkpoint.description.step;
             module = load_trained(module, &checkpoint.below(WEIGHTS))?;
-            optimiser.restore(&checkpoint.tensors, step, device);
+            trend = Trend::restored(&checkpoint.tensors);
+            scaler = scaler.map(|_| LossScaler::restored(&checkpoint.tensors));
+            let skipped = scaler.map_or(0, |scaler| scaler.skipped());
+            let taken = step.saturating_sub(skipped);
+            optimiser.restore(&checkpoint.tensors, taken, device);
         }
-        let mut log = Log::open(&self.folder.join("log.jsonl"))?;
+        let last_logged = match start {
+            Start::Fresh => u64::MAX,
+            Start::Resume => step,
+        };
+        let mut log = Log::open(&self.folder.join("log.jsonl"), self.name, last_logged)?;
         let workers = Workers::new(self.workers);
         let per_step = self.batch * self.accumulation.max(1);
         let batches = Prefetch::start(step, per_step, 4, self.loaders, sample);
@@ -127,7 +145,12 @@ impl Stage<'_> {
             let mut mean = Mean::default();
             for batch in split(samples, self.accumulation) {
                 let parts = split(batch, workers.count());
-                let result = workers.gradients(self.name, &module, device, parts, &loss)?;
+                let scale = scaler.map(|scaler| scaler.scale());
+                let result = workers.gradients(self.name, &module, device, parts, scale, &loss)?;
+                let result = match scale {
+                    None => result,
+                    Some(scale) => result.unscaled(&module, scale),
+                };
                 mean.add(&module, result);
             }
             let result = mean
@@ -138,16 +161,25 @@ impl Stage<'_> {
             module = updated;
             step += 1;
             let last = step == self.schedule.total || clock.is_over();
-            if !result.loss.is_finite() || !norm.is_finite() {
-                let newest = Checkpoint::newest_description(self.folder, self.name)?;
+            if self.loss_is_error {
+                trend.add(result.loss);
+            }
+            let finite = match &mut scaler {
+                // What is too large in f16 alone: the step is left out.
+                Some(scaler) => result.loss.is_finite() && scaler.update(norm.is_finite()),
+                None => result.loss.is_finite() && norm.is_finite(),
+            };
+            if !finite || trend.has_diverged() {
                 return Err(TrainError::Diverged {
                     stage: self.name,
                     step,
                     value: result.loss,
-                    checkpoint: newest.map(|(path, _)| path),
+                    first: finite.then_some(trend.first()),
+                    checkpoint: Checkpoint::newest_good(self.folder, self.name)?,
                 });
             }
             let mut numbers = vec![("rate", rate), ("gradient_norm", norm)];
+            numbers.extend(scaler.map(|scaler| ("loss_scale", scaler.scale())));
             numbers.extend(
                 self.reports
                     .iter()
@@ -174,7 +206,9 @@ impl Stage<'_> {
             }
             let stop = progress(&report) == Control::Stop;
             if due(self.checkpoint_every) || stop {
-                self.write(&module, &optimiser, step)?;
+                let state = std::iter::once(trend.state());
+                let state = state.chain(scaler.map(|scaler| scaler.state()));
+                self.write(&module, &optimiser, state, step)?;
             }
             if last {
                 break;
@@ -193,12 +227,20 @@ impl Stage<'_> {
         self.folder.join(format!("{}-{step:08}.png", self.name))
     }
 
-    fn write<M: Module>(&self, module: &M, optimiser: &Optimiser, step: u64) -> Result<PathBuf> {
+    fn write<M: Module>(
+        &self,
+        module: &M,
+        optimiser: &Optimiser,
+        state: impl Iterator<Item = (String, HostTensor)>,
+        step: u64,
+    ) -> Result<PathBuf> {
         let mut tensors = optimiser.state();
+        tensors.extend(state);
         for (name, shape, values) in save_trained(module)? {
             tensors.insert(format!("{WEIGHTS}{name}"), HostTensor { shape, values });
         }
         let description = Description {
+            version: Description::VERSION,
             stage: self.name.to_owned(),
             step,
             model: self.model.clone(),

@@ -146,7 +146,7 @@ pub fn tune(
         }
         own
     };
-    let learned = Learned::new(detector, chosen, named, Some(&tuning.part))?;
+    let learned = Learned::new(detector, chosen, named, Some(&tuning.part), quiet)?;
     let opened = parts()?;
     let work: PathBuf = output::folder(work)?;
     let task = Task {
@@ -157,6 +157,7 @@ pub fn tune(
         detection: detector.options(),
         work: &work,
         resume: true,
+        stops: &cancelled,
     };
     let options = on_device(&tuning.options, engine);
     let reporter = Reporter::new(name, quiet);

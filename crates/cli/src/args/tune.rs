@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use anomalysd_imaging::ForegroundMode;
-use anomalysd_train::tune::{Method, Options};
+use anomalysd_train::tune::{Method, MixedPrecision, Options};
 use clap::{Args, ValueEnum};
 
 use crate::error::{CliError, Outcome};
@@ -28,6 +28,27 @@ impl Tune {
             Self::None => None,
             Self::Lora => Some(Method::Lora),
             Self::Full => Some(Method::Full),
+        }
+    }
+}
+
+/// In what type the networks compute while they are tuned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Precision {
+    /// f32.
+    No,
+    /// f16, with a loss that is scaled.
+    Fp16,
+    /// bf16.
+    Bf16,
+}
+
+impl From<Precision> for MixedPrecision {
+    fn from(precision: Precision) -> Self {
+        match precision {
+            Precision::No => Self::No,
+            Precision::Fp16 => Self::Fp16,
+            Precision::Bf16 => Self::Bf16,
         }
     }
 }
@@ -93,6 +114,9 @@ pub struct TuneArgs {
     /// A LoRA of the convolutions, too
     #[arg(long)]
     pub lora_convolutions: bool,
+    /// What the networks compute in, where the device does; weights stay f32 [default: no]
+    #[arg(long, value_enum, value_name = "no|fp16|bf16")]
+    pub mixed_precision: Option<Precision>,
     /// Where rectangles are hidden: on the part as `auto` or `otsu` finds it, on the `full` photo, or on
     /// masks DIR/CLASS/PHOTO.png, white on the part [default: auto]
     #[arg(long, value_name = "auto|otsu|full|DIR")]
@@ -137,6 +161,7 @@ impl TuneArgs {
             ("--validation-steps", self.validation_steps.is_some()),
             ("--rank", self.rank.is_some()),
             ("--lora-convolutions", self.lora_convolutions),
+            ("--mixed-precision", self.mixed_precision.is_some()),
             ("--foreground", self.foreground.is_some()),
             ("--tune-options", self.tune_options.is_some()),
             ("--work", self.work.is_some()),
@@ -196,6 +221,8 @@ impl TuneArgs {
         set(&mut options.decoder.lr_warmup_steps, self.lr_warmup_steps);
         set(&mut options.unet.max_grad_norm, self.max_grad_norm);
         set(&mut options.decoder.max_grad_norm, self.max_grad_norm);
+        let precision = self.mixed_precision.map(MixedPrecision::from);
+        set(&mut options.mixed_precision, precision);
         set(&mut options.validation_steps, self.validation_steps);
         options.unet.snr_gamma = self.snr_gamma.or(options.unet.snr_gamma);
         options.unet.gradient_checkpointing |= self.gradient_checkpointing;

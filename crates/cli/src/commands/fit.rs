@@ -32,6 +32,10 @@ pub fn run(args: &FitArgs, quiet: bool) -> Outcome {
         }
         return plan.map_or(Ok(()), |plan| plan.try_out(&classes, &prompts, &options));
     }
+    output::check_writable(output::folder_of(&args.out))?;
+    if let Some(plan) = &plan {
+        plan.prepare()?;
+    }
     let mut engine = Engine::load(&args.engine)?;
     let carried = plan
         .map(|plan| plan.carry_out(&mut engine, &classes, &prompts, &options, quiet))
@@ -123,6 +127,10 @@ fn classes(args: &FitArgs, seed: u64, quiet: bool) -> Outcome<Vec<(String, Vec<P
 /// The good photos of a class that are fitted on: a draw, or all within reason.
 fn chosen(args: &FitArgs, class: &Class, seed: u64, quiet: bool) -> Outcome<Vec<PathBuf>> {
     if let Some(k) = args.k_shot {
+        if k == 0 {
+            let reason = "--k-shot 0: at least one good photo of a class is needed";
+            return Err(CliError::Input(reason.into()));
+        }
         return Ok(draw(class, k, seed)?);
     }
     let all = &class.train_good;

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use anomalysd_dataset::synth::{Family, Product};
 use anomalysd_imaging::Photo;
 use safetensors::tensor::{SafeTensors, TensorView};
 
-use crate::support::{QUICK, Run, command, joined, place, run, save};
+use crate::support::{QUICK, Run, command, joined, photo, place, run, save};
 
 fn detect(folder: &Path, arguments: &[&str]) -> Run {
     run(
@@ -376,6 +377,121 @@ fn a_full_disk_is_a_sentence_and_the_old_file_stays_whole() {
         left, 3,
         "good, suspect and the profile: no temporary file is left"
     );
+}
+
+#[test]
+fn a_tuning_is_refused_before_any_work_is_done() {
+    let place = place();
+    let refused = |more: &[&str], words: &[&str]| {
+        let few = [
+            "--tune", "lora", "--steps", "2", "--size", "64", "--device", "cpu",
+        ];
+        let done = run(place.path(), &joined(&[&["fit"], &few, more]));
+        done.refused(words);
+        assert_eq!(done.err.trim().lines().count(), 1, "{}", done.err);
+        assert!(!done.err.contains("loss"), "{}", done.err);
+        assert!(crate::support::files(place.path(), ".safetensors").is_empty());
+    };
+    // No good photos: none in the folder, none of a class, none wanted.
+    std::fs::create_dir(place.path().join("empty")).unwrap();
+    refused(&["empty", "--out", "p.safetensors"], &["empty"]);
+    std::fs::create_dir_all(place.path().join("data/nut/train/good")).unwrap();
+    refused(&["data", "--out", "p.safetensors"], &["data"]);
+    refused(
+        &["good", "--out", "p.safetensors", "--k-shot", "0"],
+        &["--k-shot"],
+    );
+    refused(
+        &["good", "--out", "p.safetensors", "--k-shot", "4"],
+        &["3", "4"],
+    );
+    // Folders that cannot be written to: a file, one that is not there, one that nobody may write to.
+    std::fs::write(place.path().join("file"), "a file").unwrap();
+    refused(&["good", "--out", "file/p.safetensors"], &["file"]);
+    refused(&["good", "--out", "absent/p.safetensors"], &["absent"]);
+    let out = ["good", "--out", "p.safetensors"];
+    refused(&joined(&[&out, &["--work", "file"]]), &["file"]);
+    refused(&joined(&[&out, &["--work", "file/w"]]), &["file/w"]);
+    refused(&joined(&[&out, &["--resume", "file"]]), &["file"]);
+    refused(&joined(&[&out, &["--resume", "absent"]]), &["absent"]);
+    #[cfg(target_os = "linux")]
+    {
+        refused(&["good", "--out", "/proc/p.safetensors"], &["/proc"]);
+        refused(&joined(&[&out, &["--work", "/proc/w"]]), &["/proc/w"]);
+        refused(
+            &joined(&[&out, &["--resume", "/proc/self"]]),
+            &["/proc/self"],
+        );
+    }
+    // Masks of another size.
+    let white = anomalysd_imaging::Mask::from_fn(40, 30, |_, _| true);
+    for seed in 0..3 {
+        let path = place.path().join(format!("masks/nut/{seed}.png"));
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, anomalysd_imaging::encode_png_mask(&white)).unwrap();
+    }
+    refused(
+        &joined(&[&out, &["--class", "nut", "--foreground", "masks"]]),
+        &["masks/nut/0.png", "40x30", "96x96"],
+    );
+}
+
+#[test]
+fn a_tuning_takes_what_is_unusual_but_legal() {
+    let place = place();
+    let tuned = |more: &[&str]| {
+        let few = [
+            "--tune",
+            "lora",
+            "--steps",
+            "2",
+            "--decoder-steps",
+            "1",
+            "--size",
+            "64",
+            "--scales",
+            "2",
+            "--train-batch-size",
+            "2",
+            "--device",
+            "cpu",
+            "--out",
+            "p.safetensors",
+        ];
+        let done = run(place.path(), &joined(&[&["fit"], more, &few])).ok();
+        std::fs::remove_dir_all(place.path().join("p.work")).unwrap();
+        std::fs::remove_file(place.path().join("p.safetensors")).unwrap();
+        done
+    };
+    // The same photo twice, under another name.
+    let first = photo(&place.path().join("good/0.png"));
+    save(&place.path().join("twice/a.png"), &first);
+    save(&place.path().join("twice/b.png"), &first);
+    let done = tuned(&["twice"]);
+    let said = "twice/b.png is the same photo as twice/a.png: tuned on once";
+    assert!(done.err.contains(said), "{}", done.err);
+    // One good photo of one class, more of the other.
+    let product = Product::draw(Family::Pill, 3);
+    for seed in 0..5 {
+        let path = format!("data/pill/train/good/{seed}.png");
+        save(&place.path().join(path), &product.instance(seed, 64));
+    }
+    save(&place.path().join("data/nut/train/good/0.png"), &first);
+    let done = tuned(&["data"]);
+    assert!(
+        done.out.contains("nut: 1 ") && done.out.contains("pill: 5 "),
+        "{}",
+        done.out
+    );
+    // Smaller than any hole, and narrower than any network takes: enlarged or padded before holes are cut.
+    save(&place.path().join("small/a.png"), &product.instance(1, 16));
+    save(&place.path().join("small/b.png"), &product.instance(2, 16));
+    tuned(&["small"]);
+    let strip = product.instance(1, 300).crop(0, 140, 300, 20);
+    save(&place.path().join("strip/a.png"), &strip);
+    tuned(&["strip"]);
+    // Half precision on the processor.
+    tuned(&["strip", "--mixed-precision", "bf16"]);
 }
 
 #[test]

@@ -460,7 +460,7 @@ fn an_interrupt_ends_with_130_and_what_is_finished_is_printed() {
 }
 
 /// Options of a model that trains in seconds.
-const TINY: &str = r#"{
+pub const TINY: &str = r#"{
     "vae": {"latent_channels": 4, "channels": 16, "groups": 4, "batch": 2, "crop": 64, "pca_pictures": 8},
     "unet": {"block_out_channels": [16, 16], "heads": 2, "text_width": 16, "batch": 2, "size": 64}
 }"#;

@@ -11,4 +11,5 @@ mod readme;
 mod serve;
 mod shards;
 mod support;
+mod surviving;
 mod tuning;

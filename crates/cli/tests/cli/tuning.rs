@@ -1,10 +1,8 @@
-//! `fit --tune`: what it writes, that it survives being killed, what it refuses.
+//! `fit --tune`: what it writes, what it refuses.
 
 use std::path::Path;
-use std::process::Stdio;
-use std::time::{Duration, Instant};
 
-use super::support::{Run, command, files, json, photo, place, run};
+use super::support::{Run, files, json, photo, place, run};
 
 /// Few and small steps of `mini`.
 const TUNING: [&str; 18] = [
@@ -59,57 +57,6 @@ fn scores(folder: &Path, profile: &str, more: &[&str]) -> Vec<f64> {
     let found = json(&run(folder, &arguments).ok().out);
     let scores = found.as_array().unwrap().iter();
     scores.map(|one| one["score"].as_f64().unwrap()).collect()
-}
-
-#[test]
-fn a_killed_run_continues_to_the_bytes_of_one_that_was_not() {
-    let place = place();
-    let began = Instant::now();
-    let whole = run(place.path(), &fit("lora", "whole.safetensors", &[])).ok();
-    let took = began.elapsed();
-    assert!(whole.err.contains("tune-unet 6/6 loss"), "{}", whole.err);
-    assert!(whole.err.contains("tune-decoder 4/4 loss"), "{}", whole.err);
-    let expected = std::fs::read(place.path().join("whole.safetensors")).unwrap();
-    let log = std::fs::read_to_string(place.path().join("whole.work/log.jsonl")).unwrap();
-    let last = json(log.lines().last().unwrap());
-    assert_eq!(
-        (&last["stage"], &last["step"]),
-        (&"tune-decoder".into(), &4.into())
-    );
-
-    // Killed while a checkpoint's file is on its way, too: it shows up under its name only when whole.
-    let work = place.path().join("work");
-    let arguments = |resumes: bool| {
-        let folder = if resumes { "--resume" } else { "--work" };
-        fit("lora", "killed.safetensors", &[folder, "work"])
-    };
-    let mut kills = 0;
-    for share in [0.5, 0.35, 0.6, 0.25, 0.45, 0.7] {
-        let mut child = command()
-            .current_dir(place.path())
-            .args(arguments(work.is_dir()))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let (began, moment) = (Instant::now(), took.mul_f64(share));
-        while began.elapsed() < moment && child.try_wait().unwrap().is_none() {
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        if child.try_wait().unwrap().is_some() {
-            break;
-        }
-        // SIGKILL.
-        child.kill().unwrap();
-        child.wait().unwrap();
-        kills += 1;
-    }
-    assert!(kills > 0);
-    let resumed = run(place.path(), &arguments(work.is_dir())).ok();
-    assert!(resumed.out.contains("killed.safetensors"));
-    assert!(std::fs::read(place.path().join("killed.safetensors")).unwrap() == expected);
-    let kept = files(&work, "0.safetensors").len() + files(&work, "4.safetensors").len();
-    assert!(kept <= 4, "{:?}", files(&work, ""));
 }
 
 #[test]
@@ -248,6 +195,7 @@ fn what_cannot_be_tuned_is_refused_in_a_sentence() {
     refused("lora", &["--model", "none"], &["nothing to tune"]);
     refused("lora", &["--f16"], &["--f16"]);
     refused("lora", &["--tile", "256"], &["--tile"]);
+    refused("lora", &["--mixed-precision", "fp8"], &["fp8", "bf16"]);
     refused("lora", &["--resume", "absent"], &["absent", "continued"]);
     refused("lora", &["--foreground", "masks"], &["masks"]);
     refused("lora", &["--learning-rate", "7"], &["learning_rate"]);

@@ -7,7 +7,7 @@ use super::{Bank, Descriptors};
 use crate::options::{Choice, FeatureOptions};
 
 /// A quarter turn or a flip of a photo.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Turn {
     /// 90° clockwise.

@@ -119,7 +119,7 @@ impl Conv2d {
     }
 
     /// # Shapes
-    /// `[batch, in, height, width]` to `[batch, out, height', width']`.
+    /// `[batch, in, height, width]` to `[batch, out, height', width']`, computed in the input's type.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         match &self.lora {
             None => self.forward_within(input, MAX_DISPATCH_FLOP),
@@ -141,6 +141,7 @@ impl Conv2d {
         let pieces = convolution_pieces(batch, outputs, channel_flop, limit);
         let weight = in_type(self.weight.val(), input.dtype());
         let bias = self.bias.as_ref().map(Param::val);
+        let bias = bias.map(|bias| in_type(bias, input.dtype()));
         if pieces.len() == 1 {
             return self.convolve(input, weight, bias);
         }

@@ -51,7 +51,7 @@ impl Linear {
     }
 
     /// # Shapes
-    /// `[…, in]` to `[…, out]`.
+    /// `[…, in]` to `[…, out]`, computed in the input's type.
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
         match &self.lora {
             None => self.forward_within(input, MAX_DISPATCH_FLOP),
@@ -69,6 +69,7 @@ impl Linear {
         let row_flop = 2 * inputs as u64 * outputs as u64;
         let weight = in_type(self.weight.val(), input.dtype()).transpose();
         let bias = self.bias.as_ref().map(Param::val);
+        let bias = bias.map(|bias| in_type(bias, input.dtype()));
         if most_units(row_flop, limit) >= rows {
             return burn::tensor::module::linear(input, weight, bias);
         }

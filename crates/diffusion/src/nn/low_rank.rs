@@ -12,6 +12,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Tensor, module::conv2d, module::linear, ops::ConvOptions};
 use serde::{Deserialize, Serialize};
 
+use super::norm::in_type;
 use crate::weights::{Init, Loader};
 
 /// Ends of the names of the maps in attentions.
@@ -88,8 +89,10 @@ impl LowRankLinear {
     /// # Shapes
     /// `[…, in]` to `[…, out]`: what is added to the map's own output.
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
-        let inner = linear(input, self.down.val().transpose(), None);
-        linear(inner, self.up.val().transpose(), None) * self.scale
+        let dtype = input.dtype();
+        let map = |weight: &Param<Tensor<2>>| in_type(weight.val(), dtype).transpose();
+        let inner = linear(input, map(&self.down), None);
+        linear(inner, map(&self.up), None) * self.scale
     }
 }
 
@@ -121,9 +124,10 @@ impl LowRankConv2d {
     /// # Shapes
     /// `[batch, in, height, width]` to what the convolution with these `options` gives.
     pub fn forward(&self, input: Tensor<4>, options: ConvOptions<2>) -> Tensor<4> {
-        let inner = conv2d(input, self.down.val(), None, options);
+        let dtype = input.dtype();
+        let inner = conv2d(input, in_type(self.down.val(), dtype), None, options);
         let pointwise = ConvOptions::new([1, 1], [0, 0], [1, 1], 1);
-        conv2d(inner, self.up.val(), None, pointwise) * self.scale
+        conv2d(inner, in_type(self.up.val(), dtype), None, pointwise) * self.scale
     }
 }
 

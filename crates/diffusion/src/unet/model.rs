@@ -7,7 +7,7 @@ use super::blocks::{Common, Conditions, DownBlock2D, MidBlock2D, UpBlock2D, UpCh
 use super::embedding::{TimestepEmbedding, sinusoids};
 use super::reference::References;
 use super::{ReferenceOptions, ReferenceStates, UNet2DConditionConfig};
-use crate::nn::{Activation, Conv2d, Conv2dConfig, GroupNorm};
+use crate::nn::{Activation, Conv2d, Conv2dConfig, GroupNorm, in_type};
 use crate::weights::Loader;
 use crate::{DiffusionError, Result};
 
@@ -173,9 +173,10 @@ impl UNet2DConditionModel {
         references: &mut References,
         observe: &mut dyn FnMut(&str, &Tensor<4>),
     ) -> Tensor<4> {
+        let dtype = sample.dtype();
         let mut given = Conditions {
-            temb: self.time(timesteps, &sample.device()),
-            context,
+            temb: in_type(self.time(timesteps, &sample.device()), dtype),
+            context: in_type(context, dtype),
             references,
         };
         let mut hidden = self.conv_in.forward(sample);

@@ -191,6 +191,8 @@ pub fn train(
         sheet_every: options.sheet_every,
         log_every: options.log_every,
         optimiser: settings.optimiser.clone(),
+        loss_is_error: false,
+        loss_scaling: false,
         reports: &["psnr", "latent_std"],
         model: serde_json::json!({ "vae": config, "pixel_unshuffle": module.pixel_unshuffle() }),
         options: serde_json::to_value(options).unwrap_or_default(),

@@ -32,6 +32,11 @@ impl Augmentation {
         }
     }
 
+    /// Whether augmentation of at most `most` leaves finitely many pictures of a photo: its turns alone.
+    pub(super) fn only_turns(most: f32) -> bool {
+        most == 0.0
+    }
+
     /// The changed photo; what comes in from beyond its border is its mirror image.
     pub fn photo(&self, photo: &Photo) -> Photo {
         let turned = self.turn.map(|turn| turn.apply(photo));

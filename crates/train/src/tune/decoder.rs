@@ -12,12 +12,13 @@ use anomalysd_diffusion::checkpoint::VAE;
 use anomalysd_diffusion::vae::Vae;
 use anomalysd_diffusion::weights::{HostTensor, save_state, train_only};
 use anomalysd_imaging::{Photo, pad_reflect};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 
+use super::cache::{LatentCache, Target};
 use super::perceptual::Perceptual;
 use super::photos::{by_size, digest, multiple, values};
 use super::{
-    Augmentation, DecoderOptions, Options, Task, TuneClass, Tuned, autodiff, constant, look,
+    Augmentation, DecoderOptions, Options, Task, TuneClass, Tuned, autodiff, cast, constant, look,
     on_device, resume,
 };
 use crate::Result;
@@ -43,6 +44,13 @@ fn is_trained(name: &str) -> bool {
     TRAINED.iter().any(|part| name.starts_with(part))
 }
 
+/// What the decoder is trained on.
+struct Crop {
+    photo: Photo,
+    /// Which one that is, where there are finitely many: whole photos that are not augmented.
+    again: Option<Target>,
+}
+
 /// Draws the crop of a number: the same on every thread.
 struct Source {
     classes: Vec<TuneClass>,
@@ -53,10 +61,12 @@ struct Source {
 }
 
 impl Source {
-    fn sample(&self, index: u64) -> Photo {
+    fn sample(&self, index: u64) -> Crop {
         let mut rng = sample_rng(self.seed, "tune decoder", index);
-        let class = &self.classes[(index % self.classes.len() as u64) as usize];
-        let good = &class.photos[below(&mut rng, class.photos.len())];
+        let number = (index % self.classes.len() as u64) as usize;
+        let class = &self.classes[number];
+        let chosen = below(&mut rng, class.photos.len());
+        let good = &class.photos[chosen];
         let change = Augmentation::draw(&class.turns, self.options.augmentation, &mut rng);
         let photo = pad_reflect(&change.photo(&good.photo), self.multiple);
         let side =
@@ -64,7 +74,16 @@ impl Source {
         let (width, height) = (side(photo.width), side(photo.height));
         let x = below(&mut rng, photo.width - width + 1);
         let y = below(&mut rng, photo.height - height + 1);
-        photo.crop(x, y, width, height)
+        let whole = (width, height) == (photo.width, photo.height);
+        let finite = Augmentation::only_turns(self.options.augmentation) && whole;
+        Crop {
+            photo: photo.crop(x, y, width, height),
+            again: finite.then_some(Target {
+                class: number,
+                photo: chosen,
+                turn: change.turn,
+            }),
+        }
     }
 }
 
@@ -76,13 +95,16 @@ struct Setting<'a> {
     perceptual: Option<Perceptual>,
     beta: f32,
     autodiff: &'a Device,
+    /// What the decoder computes in.
+    dtype: DType,
+    cache: LatentCache,
 }
 
 impl Setting<'_> {
-    fn loss(&self, vae: &Vae, crops: Vec<Photo>) -> ModelResult<PartLoss> {
+    fn loss(&self, vae: &Vae, crops: Vec<Crop>) -> ModelResult<PartLoss> {
         let count = crops.len().max(1) as f64;
         let mut sums = [0, 1].map(|_| Tensor::<1>::zeros([1], self.autodiff));
-        for group in by_size(crops, |crop| (crop.width, crop.height)) {
+        for group in by_size(crops, |crop| (crop.photo.width, crop.photo.height)) {
             let share = group.len() as f64 / count;
             let terms = self.terms(vae, &group)?;
             sums = [0, 1].map(|term| sums[term].clone() + terms[term].clone() * share);
@@ -98,10 +120,13 @@ impl Setting<'_> {
     }
 
     /// Mean squared error and feature distance of crops of one size.
-    fn terms(&self, vae: &Vae, crops: &[Photo]) -> ModelResult<[Tensor<1>; 2]> {
-        let photos = photos_tensor(crops, self.plain);
-        let latents = constant(self.vae.enc(photos.clone())?, self.autodiff);
-        let decoded = vae.dec_signed(latents)? * 0.5 + 0.5;
+    fn terms(&self, vae: &Vae, crops: &[Crop]) -> ModelResult<[Tensor<1>; 2]> {
+        let photos: Vec<Photo> = crops.iter().map(|crop| crop.photo.clone()).collect();
+        let photos = photos_tensor(&photos, self.plain);
+        let again = crops.iter().map(|crop| crop.again);
+        let latents = self.cache.encode(self.vae, &photos, again)?;
+        let latents = cast(constant(latents, self.autodiff), self.dtype);
+        let decoded = cast(vae.dec_signed(latents)?, DType::F32) * 0.5 + 0.5;
         let squared = (decoded.clone() - constant(photos.clone(), self.autodiff))
             .square()
             .mean();
@@ -113,10 +138,10 @@ impl Setting<'_> {
     }
 
     /// β: the squared error over the feature distance, both summed over the batches of the first steps.
-    fn balance(&self, vae: &Vae, batches: impl Iterator<Item = Vec<Photo>>) -> Result<f32> {
+    fn balance(&self, vae: &Vae, batches: impl Iterator<Item = Result<Vec<Crop>>>) -> Result<f32> {
         let (mut squared, mut distance) = (0.0, 0.0);
         for batch in batches {
-            let report = self.loss(vae, batch)?.report;
+            let report = self.loss(vae, batch?)?.report;
             squared += f64::from(report[0]);
             distance += f64::from(report[1]);
         }
@@ -144,6 +169,7 @@ pub(super) fn train(
     let stored = serde_json::json!({
         "seed": options.seed,
         "workers": options.workers,
+        "mixed_precision": options.mixed_precision,
         "decoder": settings,
     });
     let continued = if task.resume {
@@ -167,6 +193,8 @@ pub(super) fn train(
         perceptual: Perceptual::new(&model.vae, &device)?,
         beta: 0.0,
         autodiff: &device,
+        dtype: options.mixed_precision.dtype(),
+        cache: LatentCache::new(options.cache_latents_mib),
     };
     let stored_beta = continued.and_then(|own| own.model.get(BETA)?.as_f64());
     setting.beta = match stored_beta {
@@ -178,7 +206,11 @@ pub(super) fn train(
             let frozen = train_only(module.clone(), |_| false);
             let batch =
                 |step: u64| (step * per_step..(step + 1) * per_step).map(|n| source.sample(n));
-            setting.balance(&frozen, (0..steps).map(|step| batch(step).collect()))?
+            let batches = (0..steps).map(|step| {
+                task.go_on(STAGE)?;
+                Ok(batch(step).collect())
+            });
+            setting.balance(&frozen, batches)?
         }
     };
     description[BETA] = f64::from(setting.beta).into();
@@ -201,6 +233,8 @@ pub(super) fn train(
         sheet_every: options.validation_steps,
         log_every: options.log_every,
         optimiser: settings.optimiser(),
+        loss_is_error: true,
+        loss_scaling: options.mixed_precision.scales_loss(),
         reports: &["squared_error", "feature_distance"],
         model: description,
         options: stored,

@@ -7,6 +7,7 @@
 //! what changed.
 
 mod augment;
+mod cache;
 mod decoder;
 mod holes;
 pub mod look;
@@ -25,11 +26,11 @@ use anomalysd_diffusion::checkpoint::{ModelParts, UNET};
 use anomalysd_diffusion::model::{InpaintModel, ReferenceTime};
 use anomalysd_diffusion::tuning::{Tensors, Tuning};
 use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::{Device, GradientCheckpointingStrategy, Tensor};
+use burn::tensor::{DType, Device, GradientCheckpointingStrategy, Tensor};
 
 pub use augment::Augmentation;
 pub use memory::{MemoryQuestion, unet_step_bytes};
-pub use options::{DecoderOptions, Method, Options, UnetOptions};
+pub use options::{DecoderOptions, Method, MixedPrecision, Options, UnetOptions};
 pub use photos::{GoodPhoto, TuneClass, multiple};
 pub use trial::{Cost, costs};
 pub use unet::{lora_config, trained_parameters};
@@ -40,7 +41,6 @@ use crate::stage::{Control, Start};
 use crate::{Result, TrainError};
 
 /// What is tuned, on what.
-#[derive(Debug)]
 pub struct Task<'a> {
     /// The model to begin with, on a plain device.
     pub model: &'a InpaintModel,
@@ -57,6 +57,9 @@ pub struct Task<'a> {
     pub work: &'a Path,
     /// Continue from the newest checkpoints in it.
     pub resume: bool,
+    /// Whether the caller wants the end, asked where no step is taken: while photos are encoded and the
+    /// terms of the decoder's loss are weighed.
+    pub stops: &'a dyn Fn() -> bool,
 }
 
 impl Task<'_> {
@@ -66,6 +69,14 @@ impl Task<'_> {
         } else {
             Start::Fresh
         }
+    }
+
+    /// Ends a stage before its first step where the caller wants that.
+    fn go_on(&self, stage: &'static str) -> Result<()> {
+        if (self.stops)() {
+            return Err(TrainError::Stopped { stage, step: 0 });
+        }
+        Ok(())
     }
 }
 
@@ -106,6 +117,7 @@ pub fn run(
     progress: &mut dyn FnMut(&Progress) -> Control,
 ) -> Result<Tuned> {
     options.validate()?;
+    options.mixed_precision.check(&task.model.device)?;
     photos::check(task)?;
     if task.resume && !task.work.is_dir() {
         return Err(TrainError::Format {
@@ -134,6 +146,15 @@ pub fn run(
 /// A tensor that a loss needs and nothing is derived by, on the device of the module that is trained.
 fn constant<const D: usize>(tensor: Tensor<D>, device: &Device) -> Tensor<D> {
     crate::optimise::on_autodiff(tensor, device.gradient_checkpointing_strategy())
+}
+
+/// A tensor in another type, itself where it is in that type.
+fn cast<const D: usize>(tensor: Tensor<D>, dtype: DType) -> Tensor<D> {
+    if tensor.dtype() == dtype {
+        tensor
+    } else {
+        tensor.cast(dtype)
+    }
 }
 
 /// A module of a plain device as one that is trained on an autodiff device: its weights are shared until

@@ -2,6 +2,7 @@
 //! there is one.
 
 use anomalysd_diffusion::nn::{ATTENTION_MODULES, CONVOLUTION_MODULES};
+use burn::tensor::{DType, Device};
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
@@ -19,6 +20,56 @@ pub enum Method {
     Full,
 }
 
+/// In what type the networks compute while they are tuned. Weights, optimiser, norms, softmax and loss are
+/// f32 in any case.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MixedPrecision {
+    /// f32.
+    #[default]
+    No,
+    /// f16, with a loss that is scaled.
+    Fp16,
+    /// bf16, which has the range of f32.
+    Bf16,
+}
+
+impl MixedPrecision {
+    /// The type of activations and their gradients.
+    pub fn dtype(self) -> DType {
+        match self {
+            Self::No => DType::F32,
+            Self::Fp16 => DType::F16,
+            Self::Bf16 => DType::BF16,
+        }
+    }
+
+    /// Whether gradients could leave the range of the type.
+    pub fn scales_loss(self) -> bool {
+        self == Self::Fp16
+    }
+
+    /// Refuses a device that does not compute in this type.
+    ///
+    /// # Errors
+    /// Such a device.
+    pub fn check(self, device: &Device) -> Result<()> {
+        if device.supports_dtype(self.dtype()) {
+            return Ok(());
+        }
+        let name = match self {
+            Self::No => "no",
+            Self::Fp16 => "fp16",
+            Self::Bf16 => "bf16",
+        };
+        Err(option(
+            "mixed_precision",
+            name,
+            "a type that the device computes in; `no` is always one",
+        ))
+    }
+}
+
 /// Both stages, and what they share.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -27,6 +78,8 @@ pub struct Options {
     pub method: Method,
     /// Seed of factors, holes, augmentation and noise.
     pub seed: u64,
+    /// In what type the networks compute.
+    pub mixed_precision: MixedPrecision,
     /// Threads that each compute a part of a batch; 1 on a GPU.
     pub workers: usize,
     /// Threads that make samples ahead.
@@ -39,6 +92,9 @@ pub struct Options {
     pub validation_steps: u64,
     /// Steps between lines of the log.
     pub log_every: u64,
+    /// Memory for latents of targets that come again, in MiB; without augmentation all do. No number
+    /// depends on it.
+    pub cache_latents_mib: usize,
     /// The U-Net.
     pub unet: UnetOptions,
     /// The decoder.
@@ -50,12 +106,14 @@ impl Default for Options {
         Self {
             method: Method::default(),
             seed: 0,
+            mixed_precision: MixedPrecision::default(),
             workers: 2,
             loaders: 1,
             checkpoint_every: 100,
             checkpoints_total_limit: 2,
             validation_steps: 100,
             log_every: 10,
+            cache_latents_mib: 256,
             unet: UnetOptions::default(),
             decoder: DecoderOptions::default(),
         }

@@ -157,12 +157,19 @@ pub(super) struct Classes {
 }
 
 impl Classes {
-    pub(super) fn new(task: &Task<'_>, most: f32, seed: u64, multiple: usize) -> Result<Self> {
+    pub(super) fn new(
+        task: &Task<'_>,
+        stage: &'static str,
+        most: f32,
+        seed: u64,
+        multiple: usize,
+    ) -> Result<Self> {
         let model = task.model;
         let near = 2 * model.vae.factor();
         let text = |texts: &[&str]| -> Result<Vec<f32>> { values(model.encode_text(texts)?) };
         let mut classes = Vec::with_capacity(task.classes.len());
         for (number, class) in task.classes.iter().enumerate() {
+            task.go_on(stage)?;
             let subjects: Vec<Subject> = class
                 .photos
                 .iter()

@@ -99,6 +99,19 @@ impl<'a> Plan<'a> {
         }))
     }
 
+    /// Refuses folders that cannot be written to, before any work is done.
+    pub fn prepare(&self) -> Outcome {
+        if self.args.tuning.resume.is_some() {
+            if !self.work.is_dir() {
+                let reason = "is no folder of a run that could be continued";
+                return Err(CliError::at(&self.work, reason));
+            }
+        } else {
+            output::folder(&self.work)?;
+        }
+        output::check_writable(&self.work)
+    }
+
     /// Says what the tuning will take: steps that are known, time and memory of a few that are tried.
     pub fn try_out(
         &self,
@@ -108,10 +121,12 @@ impl<'a> Plan<'a> {
     ) -> Outcome {
         let parts = self.parts()?;
         let engine = Engine::load(&self.args.engine)?;
+        let precision = self.options.mixed_precision;
+        precision.check(&engine.tuned_on()?.device)?;
         let count = tune::trained_parameters(&parts, &self.options)?;
         let work = tempfile::tempdir()
             .map_err(|error| CliError::Internal(format!("temporary folder: {error}")))?;
-        let learned = self.learned(&engine, chosen, prompts, options)?;
+        let learned = self.learned(&engine, chosen, prompts, options, true)?;
         let task = Task {
             model: engine.tuned_on()?,
             parts: &parts,
@@ -120,6 +135,7 @@ impl<'a> Plan<'a> {
             detection: options,
             work: work.path(),
             resume: false,
+            stops: &cancelled,
         };
         let costs = tune::costs(&task, &on_device(&self.options, &engine))?;
         let whole: f64 = costs.iter().map(|cost| cost.seconds).sum();
@@ -163,7 +179,9 @@ impl<'a> Plan<'a> {
         quiet: bool,
     ) -> Outcome<Carried> {
         let parts = self.parts()?;
-        let learned = self.learned(engine, chosen, prompts, options)?;
+        let precision = self.options.mixed_precision;
+        precision.check(&engine.tuned_on()?.device)?;
+        let learned = self.learned(engine, chosen, prompts, options, quiet)?;
         let task = Task {
             model: engine.tuned_on()?,
             parts: &parts,
@@ -172,6 +190,7 @@ impl<'a> Plan<'a> {
             detection: options,
             work: &self.work,
             resume: self.args.tuning.resume.is_some(),
+            stops: &cancelled,
         };
         let mut story = Story {
             options: self.options.clone(),
@@ -242,13 +261,15 @@ impl<'a> Plan<'a> {
         chosen: &Chosen,
         prompts: &PromptList,
         options: &DetectOptions,
+        quiet: bool,
     ) -> Outcome<Learned> {
         let features = engine.features(&self.args.engine)?;
         let repair = engine.repair();
         let detector = Detector::new(repair.as_ref(), &features, options.clone())?
             .ignoring(self.args.ignore.places()?);
         let foreground = self.args.tuning.foreground.as_ref();
-        Learned::new(&detector, chosen, |class| prompts.get(class), foreground)
+        let named = |class: &str| prompts.get(class);
+        Learned::new(&detector, chosen, named, foreground, quiet)
     }
 
     /// What the engine's model makes of the good photos, in the stages that are tuned.

@@ -290,6 +290,8 @@ pub fn train(
         sheet_every: options.sheet_every,
         log_every: options.log_every,
         optimiser: settings.optimiser.clone(),
+        loss_is_error: true,
+        loss_scaling: false,
         reports: &[],
         model: serde_json::json!({ "unet": unet_config, "text": text_config }),
         options: serde_json::to_value(options).unwrap_or_default(),

@@ -8,11 +8,12 @@ use anomalysd_diffusion::model::InpaintModel;
 use anomalysd_diffusion::scheduler::{Ddim, PredictionType};
 use anomalysd_diffusion::unet::{ReferenceOptions, ReferenceStates, UNet2DConditionModel};
 use anomalysd_imaging::{Mask, Photo, max_pool_mask};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 
-use super::super::constant;
+use super::super::cache::LatentCache;
 use super::super::options::UnetOptions;
 use super::super::photos::{Classes, by_size};
+use super::super::{cast, constant};
 use super::samples::{Sample, Text};
 use crate::measure::{mask_tensor, photos_tensor};
 use crate::noise;
@@ -28,6 +29,9 @@ pub(super) struct Setting<'a> {
     pub(super) options: &'a UnetOptions,
     pub(super) seed: u64,
     pub(super) autodiff: &'a Device,
+    /// What the U-Net computes in.
+    pub(super) dtype: DType,
+    pub(super) cache: LatentCache,
 }
 
 impl Setting<'_> {
@@ -61,7 +65,8 @@ impl Setting<'_> {
         let masks = |of: &dyn Fn(&Sample) -> Mask| mask_tensor(samples.iter().map(of), plain);
         let hidden = masks(&|sample| sample.hidden.clone());
         let cells = masks(&|sample| max_pool_mask(&sample.hidden, factor));
-        let clean = model.vae.enc(targets.clone())?;
+        let again = samples.iter().map(|sample| sample.again);
+        let clean = self.cache.encode(&model.vae, &targets, again)?;
         let visible = (targets * 2.0 - 1.0) * (hidden.neg() + 1.0);
         let masked = model.vae.enc_signed(visible)?;
         let [batch, channels, height, width] = clean.dims();
@@ -88,7 +93,11 @@ impl Setting<'_> {
         let states = self.states(unet, samples, &context, [channels, height, width])?;
         let times: Vec<f32> = timesteps.iter().map(|&timestep| timestep as f32).collect();
         let input = constant(Tensor::cat(input, 1), self.autodiff);
-        let output = unet.forward(input, &times, context, Some(&states))?;
+        let input = cast(input, self.dtype);
+        let output = cast(
+            unet.forward(input, &times, context, Some(&states))?,
+            DType::F32,
+        );
         let outside = self.options.outside_weight;
         let weights = cells * (1.0 - outside) + outside;
         let total = weights.clone().reshape([batch as i32, -1]).sum_dim(1) * channels as f64; // [B, 1]
@@ -129,7 +138,7 @@ impl Setting<'_> {
             bias: config.reference_bias,
             per_photo: attended,
         };
-        let input = constant(Tensor::cat(input, 1), self.autodiff);
+        let input = cast(constant(Tensor::cat(input, 1), self.autodiff), self.dtype);
         let states = unet.reference_states(input, &[0.0], contexts, options)?;
         let present: Vec<bool> = samples.iter().map(|sample| sample.present).collect();
         Ok(states.with_present(&present, self.autodiff))

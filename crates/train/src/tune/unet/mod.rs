@@ -18,6 +18,7 @@ use burn::tensor::Device;
 
 use self::loss::Setting;
 use self::samples::Source;
+use super::cache::LatentCache;
 use super::holes::Holes;
 use super::photos::{Classes, digest, multiple};
 use super::{Method, Options, Task, Tuned, autodiff, look, on_device, resume};
@@ -111,13 +112,14 @@ pub(super) fn train(
         "method": options.method,
         "seed": options.seed,
         "workers": options.workers,
+        "mixed_precision": options.mixed_precision,
         "unet": settings,
     });
     if task.resume {
         resume::checked(task.work, STAGE, &description, &stored)?;
     }
     let multiple = multiple(model);
-    let classes = Classes::new(task, settings.augmentation, options.seed, multiple)?;
+    let classes = Classes::new(task, STAGE, settings.augmentation, options.seed, multiple)?;
     let source = Source {
         classes: Arc::new(classes),
         holes: Holes {
@@ -152,6 +154,8 @@ pub(super) fn train(
         sheet_every: options.validation_steps,
         log_every: options.log_every,
         optimiser: settings.optimiser(),
+        loss_is_error: true,
+        loss_scaling: options.mixed_precision.scales_loss(),
         reports: &[],
         model: description,
         options: stored,
@@ -162,6 +166,8 @@ pub(super) fn train(
         options: settings,
         seed: options.seed,
         autodiff: &device,
+        dtype: options.mixed_precision.dtype(),
+        cache: LatentCache::new(options.cache_latents_mib),
     };
     let unet = stage.train(
         module(task, options, &device)?,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anomalysd_imaging::{Mask, Photo, pad_reflect, pad_reflect_mask};
 
 use super::super::Augmentation;
+use super::super::cache::Target;
 use super::super::holes::Holes;
 use super::super::options::UnetOptions;
 use super::super::photos::Classes;
@@ -31,6 +32,8 @@ pub(super) struct Sample {
     pub(super) class: usize,
     /// Padded.
     pub(super) target: Photo,
+    /// Which one that is, where there are finitely many.
+    pub(super) again: Option<Target>,
     /// Of the target's size.
     pub(super) hidden: Mask,
     /// Indices of its class's references, as many in every sample of a step; the first one also goes to
@@ -78,6 +81,11 @@ impl Source {
             number: index,
             class: number,
             target: pad_reflect(&target, self.multiple),
+            again: Augmentation::only_turns(options.augmentation).then_some(Target {
+                class: number,
+                photo: chosen,
+                turn: change.turn,
+            }),
             hidden: pad_reflect_mask(&hidden, self.multiple),
             references,
             present,
