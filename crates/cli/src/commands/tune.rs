@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anomalysd_detect::options::DetectOptions;
 use anomalysd_detect::pipeline::Detector;
 use anomalysd_detect::profile::{Tuned as ProfileTuned, Weights};
-use anomalysd_diffusion::checkpoint::{self, ExportOptions, ModelParts, native};
+use anomalysd_diffusion::checkpoint::{self, ModelParts, native};
 use anomalysd_imaging::{ForegroundMode, Mask, Photo, foreground, resize_lanczos};
 use anomalysd_train::TrainError;
 use anomalysd_train::log::Progress;
@@ -242,14 +242,11 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// Writes a bundle; one that a stopped run left is taken where it is the same model.
+/// Writes the model as a diffusers folder, f16; one that a stopped run left is taken where it is the
+/// same model.
 fn write_model(parts: &ModelParts, folder: &Path) -> Outcome {
     if !folder.exists() {
-        let options = ExportOptions {
-            half: true,
-            shard_bytes: 32 << 20,
-        };
-        return Ok(native::save_bundle(parts, folder, &options)?);
+        return Ok(native::save_folder(parts, folder, true)?);
     }
     let there = checkpoint::fingerprint(&native::open(folder)?)?;
     if there != checkpoint::fingerprint(parts)? {
