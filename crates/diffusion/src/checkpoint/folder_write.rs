@@ -91,8 +91,11 @@ fn configs(parts: &ModelParts) -> Result<Map<String, Value>> {
         let factor = parts.config.pixel_unshuffle << levels.unwrap_or(1).saturating_sub(1);
         unet["sample_size"] = json!(parts.config.image_size / factor);
     }
+    let text = &mut configs[TEXT_ENCODER];
     // Which class of transformers it is, for loaders that do not ask for one.
-    configs[TEXT_ENCODER]["architectures"] = json!(["CLIPTextModel"]);
+    text["architectures"] = json!(["CLIPTextModel"]);
+    // Where a loader asks for no precision, transformers takes what is stored and diffusers f32.
+    text["dtype"] = json!("float32");
     Ok(configs)
 }
 
