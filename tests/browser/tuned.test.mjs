@@ -1,8 +1,7 @@
 // Models that the command tuned, in a real browser: the same numbers as natively, by a profile and by a bundle.
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { browser, difference, judged, open, root, run, scratch, serve } from './support.mjs';
 
@@ -29,7 +28,7 @@ before(async () => {
   native.plain = judged(suspect, plain, join(folder, 'plain'));
   native.lora = judged(suspect, lora, join(folder, 'lora'));
   native.full = judged(suspect, full, join(folder, 'full'), '--model', model);
-  server = await serve('--bundle', `tuned=${join(folder, 'tuned')}`);
+  server = await serve('--profiles', folder, '--bundle', `tuned=${join(folder, 'tuned')}`);
   chromium = await browser();
 });
 
@@ -38,7 +37,7 @@ after(async () => {
   server?.stop();
 });
 
-/** Loads a model in a page and judges the suspect with each profile; errors are told as `{ code, message }`. */
+/** Loads a model in a page and judges the suspect with each profile, by its file's name in `folder`; errors are told as `{ code, message }`. */
 async function judge(options, ...profiles) {
   const context = await chromium.newContext();
   const { page, heard } = await open(context, `${server.url}embed/plain.html`);
@@ -48,9 +47,9 @@ async function judge(options, ...profiles) {
       const engine = await AnomalySD.load({ device: 'cpu', ...options });
       const photo = await (await fetch('/samples/metal_nut/suspect/stain.jpg')).blob();
       const results = [];
-      for (const bytes of profiles) {
+      for (const name of profiles) {
         try {
-          const profile = await engine.openProfile(new Uint8Array(bytes));
+          const profile = await engine.openProfile(await (await fetch(`/profiles/${name}`)).blob());
           const result = await engine.detect(photo, { profile });
           results.push({ json: result.toJSON(), map: [...result.map], heap: engine.info.heapBytes });
         } catch ({ code, message }) {
@@ -60,7 +59,7 @@ async function judge(options, ...profiles) {
       engine.dispose();
       return results;
     },
-    { options, profiles: profiles.map((file) => [...readFileSync(file)]) },
+    { options, profiles: profiles.map((file) => basename(file)) },
   );
   assert.deepEqual(heard, []);
   await context.close();
