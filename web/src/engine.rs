@@ -10,7 +10,6 @@ use anomalysd_detect::pipeline::Detector;
 use anomalysd_detect::profile::{Profile, Weights};
 use anomalysd_detect::repaint::DiffusionRepair;
 use anomalysd_detect::report::{self, DetectionResult, Identity, Shared};
-use anomalysd_diffusion::checkpoint::open_bundle;
 use anomalysd_diffusion::model::InpaintModel;
 use anomalysd_imaging::{Map, Photo};
 use js_sys::{Array, Map as JsMap, Reflect, Uint8Array};
@@ -20,9 +19,10 @@ use wasm_bindgen::{Clamped, JsValue, prelude::wasm_bindgen};
 use web_sys::Blob;
 
 use crate::device::{self, Opened};
-use crate::error::{Code, Outcome, WebError};
+use crate::error::{Outcome, WebError};
 use crate::files::BlobFiles;
 use crate::hooks::Hooks;
+use crate::models::{self, Models};
 use crate::one_thread::OneThread;
 use crate::render::plain;
 use crate::request::{DetectRequest, EngineInfo, FitRequest, ModelInfo, ProfileInfo};
@@ -32,7 +32,7 @@ use crate::{heap_bytes, pixels};
 #[wasm_bindgen]
 pub struct Engine {
     opened: Opened,
-    model: InpaintModel,
+    models: Models,
     network: Option<Features<'static>>,
 }
 
@@ -82,12 +82,12 @@ impl Engine {
         let hooks = Hooks::new(&hooks);
         let opened = device::open(&hooks).await?;
         let unchecked = Reflect::get(&options, &"check".into()).is_ok_and(|check| check == false);
-        let parts = open_bundle(Rc::new(BlobFiles::new(&files)?)).map_err(WebError::from)?;
+        let files = Rc::new(BlobFiles::new(&files)?);
+        let parts = Models::parts(&files)?;
         if !unchecked {
             opened.know_answers(&parts).await?;
         }
-        let model = InpaintModel::assemble_holding(&parts, &opened.device, opened.storage())
-            .map_err(WebError::from)?;
+        let models = Models::load(files, &parts, &opened)?;
         let network = match features {
             Some(blob) => {
                 // By ranges: such a file may be larger than what the module should hold.
@@ -103,7 +103,7 @@ impl Engine {
         opened.check()?;
         Ok(Self {
             opened,
-            model,
+            models,
             network,
         })
     }
@@ -113,15 +113,15 @@ impl Engine {
     /// # Errors
     /// Never in practice.
     pub fn info(&self) -> Result<JsValue, JsValue> {
-        let (model, features) = self.weights();
+        let base = &self.models.base;
         let info = EngineInfo {
             device: device::NAME,
             model: ModelInfo {
-                identity: Identity::from(&model),
-                licence: self.model.config.licence.clone(),
+                identity: Identity::from(base),
+                licence: self.models.config.licence.clone(),
             },
-            features: Identity::from(&features),
-            size: self.model.config.image_size,
+            features: Identity::from(&self.features_beside(base)),
+            size: self.models.config.image_size,
             heap_bytes: heap_bytes(),
         };
         Ok(plain(&info)?)
@@ -140,7 +140,8 @@ impl Engine {
         let fit: FitRequest = request(fit)?;
         let good = pixels::photos(&good)?;
         let (options, prompts) = (fit.options().map_err(WebError::options)?, fit.prompts());
-        let (repair, features) = (DiffusionRepair::new(&self.model), self.features());
+        let model = self.models.own(&self.opened)?;
+        let (repair, features) = (DiffusionRepair::new(&model), self.features(&model));
         Place::check(&fit.ignore).map_err(WebError::refused)?;
         let detector = Detector::new(Some(&repair), &features, options.clone())
             .map_err(WebError::from)?
@@ -153,10 +154,10 @@ impl Engine {
         if let Some(name) = fit.class_name {
             class.name = name;
         }
-        let (model, features) = self.weights();
+        let base = self.models.base.clone();
         let profile = Profile {
-            model: Some(model),
-            features,
+            features: self.features_beside(&base),
+            model: Some(base),
             options,
             classes: vec![class],
             tuned: None,
@@ -165,24 +166,25 @@ impl Engine {
         Ok(ProfileHandle::new(profile, bytes))
     }
 
-    /// Reads a profile that this engine or the command wrote.
+    /// Reads a profile that this engine or the command wrote. One that was tuned changes the model when
+    /// a photo is judged with it.
     ///
     /// # Errors
-    /// `bad-profile`: damaged, tuned, or made with other weights than those loaded.
+    /// `bad-profile`: damaged, made with other weights than those loaded, or tuned on others.
     #[wasm_bindgen(js_name = openProfile)]
     pub fn open_profile(&self, bytes: Vec<u8>) -> Result<ProfileHandle, JsValue> {
         let profile = Profile::from_bytes(bytes.clone()).map_err(WebError::profile)?;
-        if profile.tuned.is_some() {
-            // The weights are on the device already, and are not read again.
-            return Err(WebError::new(
-                Code::BadProfile,
-                "this profile changes the model's weights, which the browser does not do: fit it without --tune, or judge with the command",
-            )
-            .into());
-        }
-        let (model, features) = self.weights();
+        let model = match (&profile.tuned, &profile.model) {
+            (Some(tuned), Some(made_with)) => {
+                tuned
+                    .check_base(&self.models.base)
+                    .map_err(WebError::from)?;
+                made_with
+            }
+            _ => &self.models.base,
+        };
         profile
-            .check(Some(&model), &features)
+            .check(Some(model), &self.features_beside(model))
             .map_err(WebError::from)?;
         Ok(ProfileHandle::new(profile, bytes))
     }
@@ -210,7 +212,15 @@ impl Engine {
             .choose(detect.class_name.as_deref())
             .map_err(WebError::from)?;
         let (mode, seed) = (options.mode, options.seed);
-        let (repair, features) = (DiffusionRepair::new(&self.model), self.features());
+        let model = self.models.of(&profile.profile, &self.opened)?;
+        let (repair, features) = (DiffusionRepair::new(&model), self.features(&model));
+        let loaded = models::weights(&model);
+        let beside = self.features_beside(&loaded);
+        // What was tuned has to make the model that the profile was fitted with.
+        profile
+            .profile
+            .check(Some(&loaded), &beside)
+            .map_err(WebError::from)?;
         Place::check(&detect.ignore).map_err(WebError::refused)?;
         let detector = Detector::new(Some(&repair), &features, options)
             .map_err(WebError::from)?
@@ -226,10 +236,9 @@ impl Engine {
         if let Some(threshold) = detect.threshold {
             detection.judge_at(threshold, class.calibration.peak);
         }
-        let (model, features) = self.weights();
         let shared = Shared {
-            model: Some(Identity::from(&model)),
-            features: Identity::from(&features),
+            model: Some(Identity::from(&loaded)),
+            features: Identity::from(&beside),
             profile: Some(profile.sha256.clone()),
             device: device::NAME.name().to_owned(),
             mode,
@@ -254,25 +263,25 @@ impl Engine {
         self.opened.check()
     }
 
-    fn features(&self) -> Features<'_> {
+    fn features<'a>(&'a self, model: &'a InpaintModel) -> Features<'a> {
         match &self.network {
             Some(network) => network.clone(),
-            None => Features::Vae(VaeFeatures::new(&self.model)),
+            None => Features::Vae(VaeFeatures::new(model)),
         }
     }
 
-    fn weights(&self) -> (Weights, Weights) {
-        let features = self.features();
-        (
-            Weights {
-                name: self.model.config.name.clone(),
-                fingerprint: self.model.fingerprint.clone(),
+    /// The feature network beside a model: one of its own, or that model's encoder.
+    fn features_beside(&self, model: &Weights) -> Weights {
+        match &self.network {
+            Some(network) => Weights {
+                name: network.name().to_owned(),
+                fingerprint: network.fingerprint(),
             },
-            Weights {
-                name: features.name().to_owned(),
-                fingerprint: features.fingerprint(),
+            None => Weights {
+                name: VaeFeatures::NAME.to_owned(),
+                fingerprint: model.fingerprint.clone(),
             },
-        )
+        }
     }
 }
 

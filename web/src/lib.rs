@@ -26,6 +26,8 @@ mod files;
 #[cfg(target_family = "wasm")]
 mod hooks;
 #[cfg(target_family = "wasm")]
+mod models;
+#[cfg(target_family = "wasm")]
 mod one_thread;
 #[cfg(target_family = "wasm")]
 mod pixels;

@@ -19,6 +19,7 @@ use std::rc::Rc;
 pub(crate) use self::alphas::METADATA;
 pub use self::alphas::PeftConfig;
 use self::merge::Product;
+pub(crate) use self::names::kohya_module;
 use self::names::{Part, Role};
 use crate::checkpoint::{ModelParts, TEXT_ENCODER, UNET};
 use crate::weights::{Changed, SafetensorsSource, TensorSource};

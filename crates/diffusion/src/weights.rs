@@ -82,6 +82,28 @@ impl TensorSource for std::collections::BTreeMap<String, HostTensor> {
     }
 }
 
+impl<T: TensorSource> TensorSource for std::sync::Arc<T> {
+    fn names(&self) -> Vec<String> {
+        self.as_ref().names()
+    }
+
+    fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        self.as_ref().shape(name)
+    }
+
+    fn read(&self, name: &str) -> Result<HostTensor> {
+        self.as_ref().read(name)
+    }
+
+    fn read_half(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        self.as_ref().read_half(name)
+    }
+
+    fn stored_as(&self, name: &str) -> Option<::safetensors::Dtype> {
+        self.as_ref().stored_as(name)
+    }
+}
+
 /// The distribution of a fresh tensor; a tensor that is read ignores it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Init {

@@ -7,15 +7,16 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use anomalysd_diffusion::checkpoint::{
-    ExportOptions, Kind, MemoryFiles, ModelParts, UNET, fingerprint, inspect_file, native,
+    ExportOptions, Kind, MemoryFiles, ModelParts, UNET, VAE, fingerprint, inspect_file, native,
     open_bundle, open_folder, open_ldm, open_single_file, open_vae_folder, write_bundle,
     write_single_file,
 };
-use anomalysd_diffusion::model::InpaintModel;
+use anomalysd_diffusion::model::{InpaintModel, ReferenceTime};
 use anomalysd_diffusion::vae::{AutoencoderTiny, AutoencoderTinyConfig, VaeNetwork};
 use anomalysd_diffusion::weights::{HostTensor, SafetensorsSource, TensorSource, save_state};
 use burn::tensor::Device;
 use common::{Tensors, diffusers_folder, small_model};
+use half::f16;
 use proptest::prelude::*;
 
 fn bundle(parts: &ModelParts, options: &ExportOptions) -> MemoryFiles {
@@ -172,6 +173,52 @@ fn folders_and_bundles_on_disk() {
         3,
         "nothing is left half written"
     );
+}
+
+#[test]
+fn a_folder_that_is_written_holds_all_that_the_model_is() {
+    let device = Device::flex();
+    let model = small_model(1, &device);
+    let place = tempfile::tempdir().unwrap();
+    for half in [true, false] {
+        let mut parts = model.parts().unwrap();
+        parts.config.reference_trained = true;
+        parts.config.reference_time = ReferenceTime::Zero;
+        parts.config.model_card = "# Small".into();
+        parts.tokenizer.pad_token.content = "a</w>".into();
+        parts.tokenizer.bos_token.normalized = true;
+        // Of an option that we do not know, its value is diffusers' business.
+        parts.configs.get_mut(UNET).unwrap()["sample_size"] = 64.into();
+        let out = place.path().join(format!("folder-{half}"));
+        native::save_folder(&parts, &out, half).unwrap();
+        let read = native::open(&out).unwrap();
+        assert_eq!(fingerprint(&read).unwrap(), fingerprint(&parts).unwrap());
+        assert_eq!(read.config, parts.config);
+        assert_eq!(read.tokenizer, parts.tokenizer);
+        assert_eq!(read.configs[UNET]["sample_size"], 64);
+        let unet = read.source(UNET).unwrap();
+        for name in unet.names() {
+            let dtype = format!("{:?}", unet.stored_as(&name).unwrap());
+            assert_eq!(dtype, if half { "F16" } else { "F32" });
+            let before = parts.source(UNET).unwrap().read(&name).unwrap();
+            let after = unet.read(&name).unwrap();
+            assert_eq!(after.shape, before.shape);
+            for (is, was) in after.values.iter().zip(&before.values) {
+                let was = if half {
+                    f16::from_f32(*was).to_f32()
+                } else {
+                    *was
+                };
+                assert_eq!(*is, was, "{name}");
+            }
+        }
+        let error = native::save_folder(&parts, &out, half).unwrap_err();
+        assert!(error.to_string().contains("exists"), "{error}");
+    }
+    let mut parts = model.parts().unwrap();
+    parts.configs.remove(VAE);
+    assert!(native::save_folder(&parts, &place.path().join("half"), true).is_err());
+    assert_eq!(fs::read_dir(place.path()).unwrap().count(), 2);
 }
 
 /// Opens and assembles; the message of what goes wrong.

@@ -10,11 +10,11 @@ use anomalysd_diffusion::lora::Lora;
 use anomalysd_diffusion::model::{InpaintModel, ReferenceTime};
 use anomalysd_diffusion::nn::{ATTENTION_MODULES, CONVOLUTION_MODULES, LoraConfig};
 use anomalysd_diffusion::noise;
-use anomalysd_diffusion::tuning::{Tensors, Tuning};
+use anomalysd_diffusion::tuning::{LoraNaming, Tensors, Tuning};
 use anomalysd_diffusion::unet::UNet2DConditionModel;
 use anomalysd_diffusion::weights::{
-    HostTensor, Loader, SafetensorsSource, load_trained, replace_state, save_state, save_trained,
-    train_only,
+    HostTensor, Loader, SafetensorsSource, TensorSource, load_trained, replace_state, save_state,
+    save_trained, train_only,
 };
 use burn::module::Module;
 use burn::optim::{AdamWConfig, GradientsParams};
@@ -188,24 +188,35 @@ fn an_exported_lora_is_read_back_as_the_same_change() {
     let fresh = with_branches(&parts, &model, &device);
     let unet = replace_state(fresh.clone(), &trained_factors(&fresh)).unwrap();
     let tuning = tuning(&unet).rounded_to_half();
-    let file = tuning.lora_file().unwrap();
-    assert_eq!(file, tuning.lora_file().unwrap());
-    let source = SafetensorsSource::new("lora", file).unwrap();
+    let own = tuning.merge_into(model.parts().unwrap()).unwrap();
+    assert!(tensors(&own, UNET) != tensors(&parts, UNET));
+    let written = |naming: LoraNaming| {
+        let file = tuning.lora_file(naming).unwrap();
+        assert_eq!(file, tuning.lora_file(naming).unwrap());
+        let source = SafetensorsSource::new("lora", file).unwrap();
+        let lora = Lora::new("lora", source.clone(), None).unwrap();
+        let by_file = lora.merge_into(model.parts().unwrap(), 1.0).unwrap();
+        assert!(tensors(&by_file, UNET) == tensors(&own, UNET), "{naming:?}");
+        source
+    };
+    let source = written(LoraNaming::Peft);
     let metadata = &source.user_metadata()["lora_adapter_metadata"];
     let peft: serde_json::Value = serde_json::from_str(metadata).unwrap();
     assert_eq!(
         (&peft["unet.r"], &peft["unet.lora_alpha"]),
         (&3.into(), &6.0.into())
     );
-    let lora = Lora::new("lora", source, None).unwrap();
-    let by_file = lora.merge_into(model.parts().unwrap(), 1.0).unwrap();
-    let own = tuning.merge_into(model.parts().unwrap()).unwrap();
-    assert!(tensors(&by_file, UNET) == tensors(&own, UNET));
-    assert!(tensors(&by_file, UNET) != tensors(&parts, UNET));
-    let other = Lora::from_tensors("lora", Rc::new(tuning.lora.clone()), 3.0);
+    let source = written(LoraNaming::Kohya);
+    let module = "lora_unet_down_blocks_0_resnets_0_conv1";
+    let shape = |end: &str| source.shape(&format!("{module}.{end}"));
+    assert_eq!(shape("lora_down.weight").unwrap(), [3, 16, 3, 3]);
+    assert_eq!(shape("lora_up.weight").unwrap(), [16, 3, 1, 1]);
+    assert_eq!(shape("alpha").unwrap(), [0; 0]);
+    assert_eq!(source.names().len(), tuning.lora.len() / 2 * 3);
+    let other = Lora::from_tensors("lora", Rc::new((*tuning.lora).clone()), 3.0);
     let weaker = other.merge_into(model.parts().unwrap(), 1.0).unwrap();
     assert!(tensors(&weaker, UNET) != tensors(&own, UNET));
-    assert!(Tuning::default().lora_file().is_err());
+    assert!(Tuning::default().lora_file(LoraNaming::Kohya).is_err());
 }
 
 #[test]
@@ -237,7 +248,7 @@ fn differences_of_the_decoder_are_added_and_must_fit() {
     let refused = |name: &str, shape: &[usize]| {
         let values = vec![0.0; shape.iter().product()];
         let shape = shape.to_vec();
-        let decoder = [(name.to_owned(), HostTensor { shape, values })].into();
+        let decoder = Tensors::from([(name.to_owned(), HostTensor { shape, values })]).into();
         let tuning = Tuning {
             decoder,
             ..Tuning::default()

@@ -394,10 +394,13 @@ pub struct InpaintArgs {
 pub struct ExportArgs {
     #[command(flatten)]
     pub model: ModelArgs,
-    /// Write the LoRA of a profile that was tuned, as PEFT and diffusers name it, instead of a model
-    #[arg(long, conflicts_with_all = ["model", "vae", "lora", "licence", "f16", "f32"])]
+    /// A profile that was tuned: its LoRA is written, or the whole tuned model
+    #[arg(long)]
     pub profile: Option<PathBuf>,
-    /// The bundle's new folder; with --profile the LoRA's new file
+    /// What is written [default: bundle; with --profile peft]
+    #[arg(long, value_enum)]
+    pub format: Option<ExportFormat>,
+    /// The new folder of a bundle or for diffusers; the new file of a LoRA
     #[arg(long)]
     pub out: PathBuf,
     /// The model's licence, for checkpoints that come without its text
@@ -409,9 +412,39 @@ pub struct ExportArgs {
     /// Store f32
     #[arg(long)]
     pub f32: bool,
-    /// Largest size of a shard in MiB
+    /// Largest size of a bundle's shard in MiB
     #[arg(long, default_value_t = 32)]
     pub shard_mib: u64,
+}
+
+impl ExportArgs {
+    /// A flag that says something of a model, where only its LoRA is written.
+    pub fn idle_beside_lora(&self) -> Option<&'static str> {
+        let given = [
+            ("--model", self.model.model.is_some()),
+            ("--vae", self.model.vae.is_some()),
+            ("--lora", !self.model.lora.is_empty()),
+            ("--licence", self.licence.is_some()),
+            ("--f16", self.f16),
+            ("--f32", self.f32),
+        ];
+        given
+            .into_iter()
+            .find_map(|(flag, given)| given.then_some(flag))
+    }
+}
+
+/// What `export` writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// A model as the page and `--model` load it.
+    Bundle,
+    /// A model as diffusers and transformers load it, and `--model`.
+    Diffusers,
+    /// A LoRA for PEFT and diffusers.
+    Peft,
+    /// A LoRA under kohya-ss's names, with an alpha beside each pair.
+    Kohya,
 }
 
 /// `inspect`.

@@ -144,17 +144,76 @@ fn a_tuned_profile_is_judged_with_its_own_weights() {
     ];
     with_lora.extend(&TUNING[..6]);
     run(place.path(), &with_lora).ok();
+}
+
+#[test]
+fn what_was_tuned_leaves_for_other_programs() {
+    let place = place();
+    let more = ["--lora-convolutions", "--quiet"];
+    run(place.path(), &fit("lora", "p.safetensors", &more)).ok();
+    let export = |profile: &str, out: &str, more: &[&str]| -> Run {
+        let mut arguments = vec!["export", "--profile", profile, "--out", out];
+        arguments.extend(more);
+        run(place.path(), &arguments)
+    };
+    // Both namings are one change: the model that either makes is the same.
+    let bundle = |lora: &str, out: &str| {
+        let arguments = ["export", "--lora", lora, "--out", out];
+        run(place.path(), &arguments).ok();
+        let path = place.path().join(out).join("bundle.json");
+        json(&std::fs::read_to_string(path).unwrap())
+    };
+    export("p.safetensors", "peft.safetensors", &[]).ok();
+    export("p.safetensors", "kohya.safetensors", &["--format", "kohya"]).ok();
+    let (peft, kohya) = (
+        bundle("peft.safetensors", "peft"),
+        bundle("kohya.safetensors", "kohya"),
+    );
+    assert_eq!(peft["shards"], kohya["shards"]);
+    let bytes = std::fs::read(place.path().join("kohya.safetensors")).unwrap();
+    let text = String::from_utf8_lossy(&bytes);
+    for name in [
+        "lora_unet_conv_in.lora_down.weight",
+        "lora_unet_conv_in.alpha",
+    ] {
+        assert!(text.contains(name), "{name}");
+    }
+
+    // The whole tuned model, decoder too: what the profile was fitted with.
+    let whole = ["--format", "diffusers"];
+    export("p.safetensors", "model", &whole).ok();
+    let tuned = scores(place.path(), "p.safetensors", &[]);
+    let shown = |path: &str| {
+        let out = run(place.path(), &["inspect", path, "--format", "json"])
+            .ok()
+            .out;
+        json(&out)
+    };
+    assert_eq!(shown("model")["kind"], "diffusers_folder");
+    assert_eq!(shown("model")["fits"], true);
+    assert_eq!(tuned.len(), 2);
     run(
         place.path(),
-        &[
-            "export",
-            "--profile",
-            "plain.safetensors",
-            "--out",
-            "none.safetensors",
-        ],
+        &["export", "--model", "model", "--out", "bundle"],
     )
-    .refused(&["was not tuned"]);
+    .ok();
+    let of = |path: &str| {
+        let path = place.path().join(path).join("bundle.json");
+        json(&std::fs::read_to_string(path).unwrap())["fingerprint"].clone()
+    };
+    assert_eq!(of("bundle"), shown("p.safetensors")["model"]["fingerprint"]);
+
+    let other = ["--format", "bundle", "--model", "model"];
+    export("p.safetensors", "twice", &other).refused(&["it was tuned on mini", "mini tuned"]);
+    let flags = ["--model", "model"];
+    export("p.safetensors", "x.safetensors", &flags).refused(&["--model", "--format"]);
+    export("p.safetensors", "model", &whole).refused(&["model", "exists already"]);
+    let alone = ["export", "--format", "kohya", "--out", "x.safetensors"];
+    run(place.path(), &alone).refused(&["--format", "--profile"]);
+    let mut plain = vec!["fit", "good", "--out", "plain.safetensors"];
+    plain.extend(&TUNING[..6]);
+    run(place.path(), &plain).ok();
+    export("plain.safetensors", "x.safetensors", &[]).refused(&["was not tuned"]);
 }
 
 #[test]
@@ -165,7 +224,13 @@ fn a_whole_model_is_written_beside_the_profile() {
     let model = ["--model", "p.model"];
     let shown = run(place.path(), &["inspect", "p.model"]).ok().out;
     assert!(shown.contains("mini tuned"), "{shown}");
-    assert_eq!(scores(place.path(), "p.safetensors", &model).len(), 2);
+    assert!(shown.contains("diffusers folder"), "{shown}");
+    let judged = scores(place.path(), "p.safetensors", &model);
+    assert_eq!(judged.len(), 2);
+    let bundle = ["export", "--model", "p.model", "--out", "bundle"];
+    run(place.path(), &bundle).ok();
+    let of_bundle = ["--model", "bundle"];
+    assert_eq!(scores(place.path(), "p.safetensors", &of_bundle), judged);
     run(
         place.path(),
         &[

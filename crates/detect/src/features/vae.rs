@@ -15,6 +15,9 @@ pub struct VaeFeatures<'a> {
 }
 
 impl<'a> VaeFeatures<'a> {
+    /// What results and profiles call it.
+    pub const NAME: &'static str = "vae";
+
     /// The encoder of this model.
     pub fn new(model: &'a InpaintModel) -> Self {
         Self { model }
@@ -23,7 +26,7 @@ impl<'a> VaeFeatures<'a> {
 
 impl FeatureNetwork for VaeFeatures<'_> {
     fn name(&self) -> &str {
-        "vae"
+        Self::NAME
     }
 
     fn fingerprint(&self) -> String {

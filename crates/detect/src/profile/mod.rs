@@ -50,6 +50,26 @@ pub struct Tuned {
     pub tuning: Tuning,
 }
 
+impl Tuned {
+    /// Refuses another model than the one that was tuned.
+    ///
+    /// # Errors
+    /// [`DetectError::Profile`] with both fingerprints.
+    pub fn check_base(&self, loaded: &Weights) -> Result<(), DetectError> {
+        if self.base.fingerprint == loaded.fingerprint {
+            return Ok(());
+        }
+        let said = |weights: &Weights| format!("{} ({})", weights.name, weights.fingerprint);
+        Err(DetectError::Profile {
+            reason: format!(
+                "it was tuned on {}, but loaded is {}",
+                said(&self.base),
+                said(loaded)
+            ),
+        })
+    }
+}
+
 /// Everything known of some classes.
 #[derive(Debug, Clone)]
 pub struct Profile {

@@ -152,9 +152,9 @@ fn read_tuned(
     has_model: bool,
 ) -> Result<Tuned, DetectError> {
     let tuning = Tuning {
-        lora: tensors.below(LORA)?,
+        lora: tensors.below(LORA)?.into(),
         lora_alpha: header.lora_alpha,
-        decoder: tensors.below(DECODER)?,
+        decoder: tensors.below(DECODER)?.into(),
     };
     if !has_model || !tuning.lora_alpha.is_finite() {
         return refuse("it was tuned, but not a model, or with no number");

@@ -101,7 +101,7 @@ fn header(class: &ClassModel) -> ClassHeader {
 
 fn add_tuned(tensors: &mut Tensors, tuned: &Tuned) {
     for (prefix, changes) in [(LORA, &tuned.tuning.lora), (DECODER, &tuned.tuning.decoder)] {
-        for (name, change) in changes {
+        for (name, change) in changes.iter() {
             tensors.half(format!("{prefix}{name}"), &change.shape, &change.values);
         }
     }

@@ -134,7 +134,7 @@ fn dtype(half: bool) -> Dtype {
 }
 
 /// Little-endian bytes of a tensor.
-fn encode(name: &str, values: &[f32], half: bool) -> Result<Vec<u8>> {
+pub(super) fn encode(name: &str, values: &[f32], half: bool) -> Result<Vec<u8>> {
     if let Some(index) = values.iter().position(|value| !value.is_finite()) {
         return Err(DiffusionError::NotFinite {
             name: name.to_owned(),

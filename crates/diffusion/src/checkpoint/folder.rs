@@ -16,7 +16,7 @@ use crate::weights::{SafetensorsSource, TensorSource};
 use crate::{DiffusionError, Result};
 
 /// Our own options beside diffusers' files; a folder from elsewhere has none.
-const OPTIONS_JSON: &str = "anomalysd.json";
+pub(super) const OPTIONS_JSON: &str = "anomalysd.json";
 /// Precisions by file name, the most exact first.
 const VARIANTS: [&str; 3] = ["", ".fp16", ".bf16"];
 

@@ -1,12 +1,13 @@
 //! The file system: the only place in this crate that knows one.
 
 use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::{Mutex, PoisonError};
 
 use super::bundle_write::{ExportOptions, write_bundle, write_single_file};
+use super::folder_write::write_folder;
 use super::inspect::{Kind, Summary, inspect_file, inspect_folder};
 use super::{
     BUNDLE_JSON, Files, ModelParts, VaeParts, files, open_bundle, open_folder, open_ldm,
@@ -267,6 +268,21 @@ fn partial_name(path: &Path) -> PathBuf {
 /// # Errors
 /// [`DiffusionError::File`] where `folder` exists or cannot be written, and as [`write_bundle`].
 pub fn save_bundle(parts: &ModelParts, folder: &Path, options: &ExportOptions) -> Result<()> {
+    save(folder, |append| write_bundle(parts, options, append))
+}
+
+/// Writes a model as diffusers does, as a new folder. It appears complete or not at all.
+///
+/// # Errors
+/// [`DiffusionError::File`] where `folder` exists or cannot be written, and as [`write_folder`].
+pub fn save_folder(parts: &ModelParts, folder: &Path, half: bool) -> Result<()> {
+    save(folder, |append| write_folder(parts, half, append))
+}
+
+/// Appends bytes to the file of a relative path.
+type Append<'a> = &'a mut dyn FnMut(&str, &[u8]) -> Result<()>;
+
+fn save(folder: &Path, write: impl FnOnce(Append<'_>) -> Result<()>) -> Result<()> {
     if folder.exists() {
         return Err(file_error(
             folder,
@@ -277,15 +293,23 @@ pub fn save_bundle(parts: &ModelParts, folder: &Path, options: &ExportOptions) -
     // What an interrupted run left behind; where there is nothing, nothing is to be done.
     let _ = fs::remove_dir_all(&partial);
     fs::create_dir_all(&partial).map_err(|error| file_error(&partial, error))?;
-    let mut write = |path: &str, bytes: &[u8]| {
+    let mut append = |path: &str, bytes: &[u8]| {
         let path = partial.join(path);
-        fs::write(&path, bytes).map_err(|error| file_error(&path, error))
+        append_to(&path, bytes).map_err(|error| file_error(&path, error))
     };
-    let written = write_bundle(parts, options, &mut write)
+    let written = write(&mut append)
         .and_then(|()| fs::rename(&partial, folder).map_err(|error| file_error(folder, error)));
     if written.is_err() {
         // The first error is the one to report.
         let _ = fs::remove_dir_all(&partial);
     }
     written
+}
+
+fn append_to(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    let mut file = File::options().create(true).append(true).open(path)?;
+    file.write_all(bytes)
 }

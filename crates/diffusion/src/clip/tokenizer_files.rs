@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::tokenizer::{SpecialToken, Tokenizer, TokenizerSpec};
 use crate::{DiffusionError, Result};
@@ -142,6 +142,27 @@ impl TokenizerSpec {
         std::iter::once("#version: 0.2\n".to_owned())
             .chain(lines)
             .collect()
+    }
+
+    /// The contents of `tokenizer_config.json`, without a `special_tokens_map.json` beside it.
+    #[must_use]
+    pub fn config_json(&self) -> Value {
+        let token = |token: &SpecialToken| {
+            json!({
+                "__type": "AddedToken",
+                "content": token.content,
+                "normalized": token.normalized,
+                "lstrip": false, "rstrip": false, "single_word": false,
+            })
+        };
+        json!({
+            "tokenizer_class": "CLIPTokenizer",
+            "model_max_length": self.max_length,
+            "bos_token": token(&self.bos_token),
+            "eos_token": token(&self.eos_token),
+            "unk_token": token(&self.unk_token),
+            "pad_token": token(&self.pad_token),
+        })
     }
 
     /// Start, end, unknown and padding token from the two configuration files.

@@ -6,6 +6,9 @@ use super::COMPONENTS;
 use crate::Result;
 use crate::checkpoint::{ModelParts, TEXT_ENCODER, UNET};
 
+/// Before kohya's names of the U-Net's modules.
+const KOHYA_UNET: &str = "lora_unet_";
+
 /// What a tensor is to its pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
@@ -104,7 +107,7 @@ impl Index {
         let module = module.strip_prefix("base_model.model.").unwrap_or(module);
         let prefixes = [
             ("unet.", UNET),
-            ("lora_unet_", UNET),
+            (KOHYA_UNET, UNET),
             ("text_encoder.", TEXT_ENCODER),
             ("lora_te_", TEXT_ENCODER),
             ("lora_te1_", TEXT_ENCODER),
@@ -130,6 +133,11 @@ impl Index {
 /// Dots become underscores: kohya's spelling, in which all others can be written.
 fn flat(module: &str) -> String {
     module.replace('.', "_")
+}
+
+/// kohya's name of a module of the U-Net.
+pub(crate) fn kohya_module(module: &str) -> String {
+    format!("{KOHYA_UNET}{}", flat(module))
 }
 
 /// Today's spelling of a module, and those that older trainers' names may stand for.

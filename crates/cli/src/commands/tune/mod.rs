@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anomalysd_detect::options::DetectOptions;
 use anomalysd_detect::pipeline::Detector;
 use anomalysd_detect::profile::{Profile, Tuned as ProfileTuned, Weights};
-use anomalysd_diffusion::checkpoint::{self, ExportOptions, ModelParts, native};
+use anomalysd_diffusion::checkpoint::{self, ModelParts, native};
 use anomalysd_train::TrainError;
 use anomalysd_train::log::Progress;
 use anomalysd_train::stage::Control;
@@ -286,14 +286,11 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// Writes a bundle; one that a stopped run left is taken where it is the same model.
+/// Writes the model as a diffusers folder, f16; one that a stopped run left is taken where it is the
+/// same model.
 fn write_model(parts: &ModelParts, folder: &Path) -> Outcome {
     if !folder.exists() {
-        let options = ExportOptions {
-            half: true,
-            shard_bytes: 32 << 20,
-        };
-        return Ok(native::save_bundle(parts, folder, &options)?);
+        return Ok(native::save_folder(parts, folder, true)?);
     }
     let there = checkpoint::fingerprint(&native::open(folder)?)?;
     if there != checkpoint::fingerprint(parts)? {
