@@ -37,6 +37,8 @@ pub fn unet_work(
     let outer = sizes[0];
     let mut total =
         conv(config.in_channels, first, 3, outer) + conv(first, config.out_channels, 3, outer);
+    let time = count.time_width();
+    total += conv(first, time, 1, 1) + conv(time, time, 1, 1);
     let mut skips = vec![first];
     let mut width = first;
     for (level, (&out, &cells)) in channels.iter().zip(&sizes).enumerate() {
@@ -86,11 +88,14 @@ impl Count<'_> {
         self.config.layers_per_block.get(level).unwrap_or(0)
     }
 
+    /// Of the embedding of the timestep.
+    fn time_width(&self) -> usize {
+        let first = self.config.block_out_channels.first();
+        let default = 4 * first.copied().unwrap_or(0);
+        self.config.time_embedding_dim.unwrap_or(default)
+    }
+
     fn resnet(&self, inputs: usize, outputs: usize, cells: usize) -> Work {
-        let time = self
-            .config
-            .time_embedding_dim
-            .unwrap_or(4 * self.config.block_out_channels[0]);
         let shortcut = if inputs == outputs {
             Work::default()
         } else {
@@ -98,7 +103,7 @@ impl Count<'_> {
         };
         conv(inputs, outputs, 3, cells)
             + conv(outputs, outputs, 3, cells)
-            + conv(time, outputs, 1, 1)
+            + conv(self.time_width(), outputs, 1, 1)
             + shortcut
     }
 
