@@ -3,11 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use anomalysd_detect::features::Features;
+use anomalysd_detect::options::DetectOptions;
 use anomalysd_detect::pipeline::Detector;
 use anomalysd_detect::prompts::Prompts;
 use anomalysd_detect::repaint::DiffusionRepair;
+use anomalysd_diffusion::checkpoint::ModelParts;
+use anomalysd_diffusion::model::InpaintModel;
 use anomalysd_imaging::{ForegroundMode, Mask, Photo, foreground, resize_lanczos};
-use anomalysd_train::tune::{GoodPhoto, Options, TuneClass};
+use anomalysd_train::tune::{GoodPhoto, Options, Task, TuneClass};
 
 use crate::args::ForegroundChoice;
 use crate::engine::Engine;
@@ -73,6 +76,28 @@ impl Learned {
         }
         let scales = detector.scales();
         Ok(Self { classes, scales })
+    }
+
+    /// The task of tuning a model on these classes for such detections, which Ctrl-C stops; with `resume`, from the
+    /// newest checkpoints in `work`.
+    pub fn task<'a>(
+        &'a self,
+        model: &'a InpaintModel,
+        parts: &'a ModelParts,
+        detection: &'a DetectOptions,
+        work: &'a Path,
+        resume: bool,
+    ) -> Task<'a> {
+        Task {
+            model,
+            parts,
+            classes: &self.classes,
+            scales: &self.scales,
+            detection,
+            work,
+            resume,
+            stops: &cancelled,
+        }
     }
 }
 

@@ -403,6 +403,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::nn::Linear;
 
     fn source(values: Vec<f32>, shape: Vec<usize>) -> BTreeMap<String, HostTensor> {
         BTreeMap::from([("a.b.weight".to_owned(), HostTensor { shape, values })])
@@ -464,6 +465,22 @@ mod tests {
         loader.tensor("a.b.weight", [2], Init::Zeros).unwrap();
         assert_eq!(loader.unused(), ["a.extra", "ab"]);
         assert_eq!(loader.prefix("a").unused(), ["a.extra"]);
+    }
+
+    #[test]
+    fn a_module_that_shares_has_the_others_values_and_nothing_else() {
+        let device = Device::flex();
+        let first = Linear::load(&Loader::random(5, &device), 3, 2, true).unwrap();
+        let shared = SharedTensors::of(&first);
+        let loader = Loader::sharing(&shared, &device);
+        assert!(loader.has("weight") && !loader.has("scale"));
+        assert_eq!(loader.unused(), ["bias", "weight"]);
+        let second = Linear::load(&loader, 3, 2, true).unwrap();
+        assert!(loader.unused().is_empty());
+        assert_eq!(save_state(&first).unwrap(), save_state(&second).unwrap());
+        // A map of another shape, and one with more tensors.
+        assert!(Linear::load(&loader, 2, 2, true).is_err());
+        assert!(loader.tensor("scale", [2], Init::Ones).is_err());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use anomalysd_detect::options::DetectOptions;
 use anomalysd_diffusion::model::InpaintModel;
 use anomalysd_imaging::ForegroundMode;
 use anomalysd_train::stage::Control;
-use anomalysd_train::tune::{Method, Options, Task, run};
+use anomalysd_train::tune::{Method, Options, run};
 
 use super::judging::OwnDetector;
 use super::trials::{Group, Line, Trial};
@@ -149,16 +149,7 @@ pub fn tune(
     let learned = Learned::new(detector, chosen, named, Some(&tuning.part), quiet)?;
     let opened = parts()?;
     let work: PathBuf = output::folder(work)?;
-    let task = Task {
-        model: engine.tuned_on()?,
-        parts: &opened,
-        classes: &learned.classes,
-        scales: &learned.scales,
-        detection: detector.options(),
-        work: &work,
-        resume: true,
-        stops: &cancelled,
-    };
+    let task = learned.task(engine.tuned_on()?, &opened, detector.options(), &work, true);
     let options = on_device(&tuning.options, engine);
     let reporter = Reporter::new(name, quiet);
     let steps = (

@@ -31,24 +31,9 @@ struct TuningMemory {
     gb: f64,
 }
 
-/// LoRAs of the attentions of rank 8 of Stable Diffusion 1.5, and the weights of its text encoder.
-const LORA: f64 = 1.6e6;
-const TEXT_ENCODER: f64 = 123.06e6;
-
 fn tuning_memory() -> Vec<TuningMemory> {
     let (unet, vae) = stable_diffusion_inpainting();
-    let plain = MemoryQuestion {
-        unet: &unet,
-        vae: &vae,
-        text_weights: TEXT_ENCODER,
-        trained: LORA,
-        latent: (64, 64),
-        text_tokens: 77,
-        batch: 1,
-        references: 0,
-        reference_tokens: 1024,
-        gradient_checkpointing: true,
-    };
+    let plain = MemoryQuestion::lora_of_stable_diffusion(&unet, &vae);
     let row = |what, question: MemoryQuestion<'_>| TuningMemory {
         what,
         gb: (unet_step_bytes(&question) / 1e8).round() / 10.0,

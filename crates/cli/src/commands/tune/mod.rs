@@ -13,7 +13,7 @@ use anomalysd_train::TrainError;
 use anomalysd_train::log::Progress;
 use anomalysd_train::stage::Control;
 use anomalysd_train::tune::look::{decoded, repaired};
-use anomalysd_train::tune::{self, Cost, Method, Options, Task, multiple};
+use anomalysd_train::tune::{self, Cost, Method, Options, multiple};
 
 use crate::args::{FitArgs, ModelArgs};
 use crate::engine::Engine;
@@ -127,16 +127,7 @@ impl<'a> Plan<'a> {
         let work = tempfile::tempdir()
             .map_err(|error| CliError::Internal(format!("temporary folder: {error}")))?;
         let learned = self.learned(&engine, chosen, prompts, options, true)?;
-        let task = Task {
-            model: engine.tuned_on()?,
-            parts: &parts,
-            classes: &learned.classes,
-            scales: &learned.scales,
-            detection: options,
-            work: work.path(),
-            resume: false,
-            stops: &cancelled,
-        };
+        let task = learned.task(engine.tuned_on()?, &parts, options, work.path(), false);
         let costs = tune::costs(&task, &on_device(&self.options, &engine))?;
         let whole: f64 = costs.iter().map(|cost| cost.seconds).sum();
         output::print(&format!(
@@ -182,16 +173,8 @@ impl<'a> Plan<'a> {
         let precision = self.options.mixed_precision;
         precision.check(&engine.tuned_on()?.device)?;
         let learned = self.learned(engine, chosen, prompts, options, quiet)?;
-        let task = Task {
-            model: engine.tuned_on()?,
-            parts: &parts,
-            classes: &learned.classes,
-            scales: &learned.scales,
-            detection: options,
-            work: &self.work,
-            resume: self.args.tuning.resume.is_some(),
-            stops: &cancelled,
-        };
+        let resume = self.args.tuning.resume.is_some();
+        let task = learned.task(engine.tuned_on()?, &parts, options, &self.work, resume);
         let mut story = Story {
             options: self.options.clone(),
             base: task.model.config.name.clone(),
