@@ -22,6 +22,8 @@ const KEY: &str = "anomalysd.train";
 
 /// End of the name of a file that is being written.
 const PARTIAL: &str = ".partial";
+/// Start of the same.
+const OWN: &str = ".anomalysd-";
 
 /// That of files that do not say it.
 fn first_version() -> u32 {
@@ -254,11 +256,20 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
         .filter(|p| !p.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
     let mut file = tempfile::Builder::new()
-        .prefix(".")
+        .prefix(OWN)
         .suffix(PARTIAL)
         .tempfile_in(folder)
         .map_err(io("write in", folder))?;
     file.write_all(bytes).map_err(io("write", path))?;
+    // A temporary file is private; what a person asked for has the usual permissions.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let usual = std::fs::Permissions::from_mode(0o644);
+        file.as_file()
+            .set_permissions(usual)
+            .map_err(io("write", path))?;
+    }
     file.as_file().sync_all().map_err(io("write", path))?;
     file.persist(path)
         .map_err(|error| io("rename to", path)(error.error))?;
@@ -278,7 +289,7 @@ pub fn remove_partial(folder: &Path) -> Result<()> {
     for entry in std::fs::read_dir(folder).map_err(io("list", folder))? {
         let path = entry.map_err(io("list", folder))?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if name.starts_with('.') && name.ends_with(PARTIAL) && path.is_file() {
+        if name.starts_with(OWN) && name.ends_with(PARTIAL) && path.is_file() {
             std::fs::remove_file(&path).map_err(io("remove", &path))?;
         }
     }

@@ -557,7 +557,7 @@ fn a_step_whose_scaled_gradients_overflow_is_left_out_and_a_resumed_run_knows_it
 #[test]
 fn what_a_killed_process_left_is_removed_and_damaged_files_are_named() {
     let folder = tempfile::tempdir().unwrap();
-    let left = folder.path().join(".abc123.partial");
+    let left = folder.path().join(".anomalysd-abc123.partial");
     std::fs::write(&left, "half a checkpoint").unwrap();
     std::fs::write(folder.path().join("notes.partial"), "mine").unwrap();
     linear_stage(folder.path(), false, |_| 1.0).unwrap();

@@ -20,7 +20,7 @@ use super::sheet::{Measured, Sheet};
 use super::table::{self, Setting};
 use super::trials::{DEFAULT, FEW, Group, Line, Trial, chosen, trials};
 use super::tuned::{self, Tuning};
-use crate::args::AblateArgs;
+use crate::args::{AblateArgs, ForegroundChoice};
 use crate::engine::{Engine, features_identity};
 use crate::error::{CliError, Outcome};
 use crate::eval::hashes::Hashes;
@@ -67,9 +67,13 @@ pub fn run(args: &AblateArgs, quiet: bool) -> Outcome {
     let base = args.method.options();
     let fast_steps =
         base.inference_steps(repair.as_ref().and_then(|own| own.traits().inference_steps));
+    let tuned = tuned::trials(args, &base)?;
     let all = match &repair {
+        None if !tuned.is_empty() => {
+            let reason = "--model none: there is nothing to tune; leave out --tune";
+            return Err(CliError::Input(reason.into()));
+        }
         Some(_) => {
-            let tuned = tuned::trials(args, &base)?;
             let untuned = trials(&base, args.k_shot, fast_steps);
             untuned.into_iter().chain(tuned).collect()
         }
@@ -279,8 +283,18 @@ impl Bench<'_> {
             .collect();
         let good = learned.iter().flat_map(|(_, files)| files);
         let good: Vec<_> = good.map(|file| self.hashes.file(file)).collect();
-        let part = format!("{:?}", tuning.part);
+        let part = match &tuning.part {
+            ForegroundChoice::Mode(mode) => json!(format!("{mode:?}")),
+            ForegroundChoice::Masks(folder) => json!([folder, self.masks_in(folder)]),
+        };
+        let prompts: Vec<_> = jobs
+            .iter()
+            .map(|job| self.prompts.get(&job.class.name))
+            .map(|own| [own.both(), own.detail()])
+            .collect();
         let how = json!([
+            self.hashes.program(),
+            prompts,
             trial.options,
             trial.name_only,
             tuning.options,
@@ -311,6 +325,25 @@ impl Bench<'_> {
             })?);
         }
         Ok(rows)
+    }
+
+    /// The files below a folder with their hashes, sorted.
+    fn masks_in(&self, folder: &Path) -> Vec<(PathBuf, Option<String>)> {
+        let mut found = Vec::new();
+        let mut folders = vec![folder.to_owned()];
+        while let Some(folder) = folders.pop() {
+            // What cannot be read is said when it is needed.
+            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+                let path = entry.path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    found.push(self.hashes.file(&path));
+                }
+            }
+        }
+        found.sort();
+        found
     }
 
     /// Judges the photos of a job with the weights of a repair.

@@ -35,6 +35,10 @@ use crate::output;
 pub fn run(args: &AblateArgs, quiet: bool) -> Outcome {
     output::check_folder(&args.out)?;
     if args.recall_by_area || args.calibration {
+        if args.tuning.tune.method().is_some() || args.tuning.idle().is_some() {
+            let reason = "--tune: the table of parts has rows for it; --recall-by-area and --calibration have none";
+            return Err(CliError::Input(reason.into()));
+        }
         series::run(args, quiet)
     } else {
         measure::run(args, quiet)

@@ -39,11 +39,7 @@ pub struct Tuning {
 /// The tuned configurations of the flags; none without `--tune`.
 pub fn trials(args: &AblateArgs, base: &DetectOptions) -> Outcome<Vec<Trial>> {
     let flags = &args.tuning;
-    if let Some(flag) = flags.idle() {
-        return Err(CliError::Input(format!(
-            "{flag} says how to tune: add --tune lora or full"
-        )));
-    }
+    let checked = flags.checked(&args.engine, &args.method, base.seed)?;
     for (flag, given) in [("--work", &flags.work), ("--resume", &flags.resume)] {
         if given.is_some() {
             return Err(CliError::Input(format!(
@@ -51,13 +47,15 @@ pub fn trials(args: &AblateArgs, base: &DetectOptions) -> Outcome<Vec<Trial>> {
             )));
         }
     }
-    let Some(method) = flags.tune.method() else {
+    let Some(options) = checked else {
         return Ok(Vec::new());
     };
-    let mut options = flags.options()?;
-    (options.method, options.seed) = (method, base.seed);
-    options.validate()?;
-    Ok(all(options, flags.foreground.clone(), base))
+    let all = all(options, flags.foreground.clone(), base);
+    for tuning in all.iter().filter_map(|own| own.tuning.as_ref()) {
+        // The decoder alone is no stage that the others could be compared with.
+        tuning.options.validate()?;
+    }
+    Ok(all)
 }
 
 fn all(options: Options, part: Option<ForegroundChoice>, base: &DetectOptions) -> Vec<Trial> {

@@ -66,9 +66,10 @@ pub struct AblateArgs {
         default_value = "19,40"
     )]
     pub held_out: Vec<usize>,
-    /// Model, features, device.
+    /// Rows for tuned weights.
     #[command(flatten)]
     pub tuning: TuneArgs,
+    /// Model, features, device.
     #[command(flatten)]
     pub engine: EngineArgs,
     /// Constants of the method.

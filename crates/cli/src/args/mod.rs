@@ -412,9 +412,9 @@ pub struct ExportArgs {
     /// Store f32
     #[arg(long)]
     pub f32: bool,
-    /// Largest size of a bundle's shard in MiB
-    #[arg(long, default_value_t = 32)]
-    pub shard_mib: u64,
+    /// Largest size of a bundle's shard in MiB [default: 32]
+    #[arg(long)]
+    pub shard_mib: Option<u64>,
 }
 
 impl ExportArgs {
@@ -427,6 +427,7 @@ impl ExportArgs {
             ("--licence", self.licence.is_some()),
             ("--f16", self.f16),
             ("--f32", self.f32),
+            ("--shard-mib", self.shard_mib.is_some()),
         ];
         given
             .into_iter()

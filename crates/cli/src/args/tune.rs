@@ -7,6 +7,7 @@ use anomalysd_imaging::ForegroundMode;
 use anomalysd_train::tune::{Method, MixedPrecision, Options};
 use clap::{Args, ValueEnum};
 
+use super::{EngineArgs, MethodArgs};
 use crate::error::{CliError, Outcome};
 
 /// Which weights `fit` tunes.
@@ -173,8 +174,36 @@ impl TuneArgs {
             .map(|(name, _)| *name)
     }
 
+    /// The options of a tuning with this seed, checked; `None` where nothing is tuned.
+    pub fn checked(
+        &self,
+        engine: &EngineArgs,
+        method: &MethodArgs,
+        seed: u64,
+    ) -> Outcome<Option<Options>> {
+        let refuse = |reason: String| Err(CliError::Input(reason));
+        if let Some(flag) = self.idle() {
+            return refuse(format!("{flag} says how to tune: add --tune lora or full"));
+        }
+        let Some(tuned) = self.tune.method() else {
+            return Ok(None);
+        };
+        if engine.f16 {
+            return refuse("--f16: weights are tuned as f32; leave it out".into());
+        }
+        if method.options().tile.is_some() {
+            return refuse(
+                "--tile: photos are tuned on as a whole; fit in tiles without --tune, or tune on photos of parts".into(),
+            );
+        }
+        let mut options = self.options()?;
+        (options.method, options.seed) = (tuned, seed);
+        options.validate()?;
+        Ok(Some(options))
+    }
+
     /// The options of the file, or the library's, with everything that was given.
-    pub fn options(&self) -> Outcome<Options> {
+    fn options(&self) -> Outcome<Options> {
         let options = match &self.tune_options {
             None => Options::default(),
             Some(path) => {

@@ -39,16 +39,23 @@ fn tuning_memory() -> Vec<TuningMemory> {
         gb: (unet_step_bytes(&question) / 1e8).round() / 10.0,
     };
     vec![
-        row("--gradient-checkpointing, one good photo at a time", plain),
         row(
-            "--gradient-checkpointing, another good photo in its attentions",
+            "--gradient-checkpointing --mixed-precision fp16",
             MemoryQuestion {
-                references: 1,
+                half: true,
+                ..plain
+            },
+        ),
+        row("--gradient-checkpointing", plain),
+        row(
+            "--gradient-checkpointing, four good photos in the attentions (five or more of a class)",
+            MemoryQuestion {
+                references: 4,
                 ..plain
             },
         ),
         row(
-            "everything kept, one good photo at a time",
+            "everything kept",
             MemoryQuestion {
                 gradient_checkpointing: false,
                 ..plain
@@ -129,7 +136,9 @@ pub fn run(args: &DoctorArgs) -> Outcome {
             report.gpu.note,
             report.auto_device,
         ))?;
-        output::print("memory of tuning a LoRA of Stable Diffusion 1.5 at 512×512, calculated:")?;
+        output::print(
+            "memory of tuning a LoRA of Stable Diffusion 1.5 at 512×512, --train-batch-size 1, one good photo in the attentions of another, calculated:",
+        )?;
         for TuningMemory { what, gb } in &report.tuning_gb {
             output::print(&format!("  {gb:>5.1} GB  {what}"))?;
         }

@@ -10,6 +10,9 @@ use crate::args::{ExportArgs, ExportFormat};
 use crate::error::{CliError, Outcome};
 use crate::{model, output, profile};
 
+/// Largest shard of a bundle where none is asked for, MiB: what a browser keeps and asks for at once.
+const SHARD_MIB: u64 = 32;
+
 /// Writes what the format says; a folder appears complete or not at all.
 pub fn run(args: &ExportArgs) -> Outcome {
     let tuned = args.profile.as_deref().map(tuned).transpose()?;
@@ -25,6 +28,9 @@ pub fn run(args: &ExportArgs) -> Outcome {
             "--format peft and kohya write the LoRA of a profile: name it with --profile".into(),
         )),
         (ExportFormat::Bundle, tuned) => bundle(args, tuned),
+        (ExportFormat::Diffusers, _) if args.shard_mib.is_some() => Err(CliError::Input(
+            "--shard-mib cuts a bundle: diffusers' folders have one file for each part".into(),
+        )),
         (ExportFormat::Diffusers, tuned) => {
             let parts = parts(args, tuned)?;
             native::save_folder(&parts, &args.out, !args.f32)?;
@@ -60,12 +66,10 @@ fn parts(args: &ExportArgs, tuned: Option<Tuned>) -> Outcome<ModelParts> {
 
 fn bundle(args: &ExportArgs, tuned: Option<Tuned>) -> Outcome {
     let parts = parts(args, tuned)?;
-    let shard_bytes = args.shard_mib.checked_mul(1 << 20).ok_or_else(|| {
-        CliError::Input(format!(
-            "--shard-mib is {}, expected 1 to 64",
-            args.shard_mib
-        ))
-    })?;
+    let shard_mib = args.shard_mib.unwrap_or(SHARD_MIB);
+    let shard_bytes = shard_mib
+        .checked_mul(1 << 20)
+        .ok_or_else(|| CliError::Input(format!("--shard-mib is {shard_mib}, expected 1 to 64")))?;
     let options = ExportOptions {
         half: !args.f32,
         shard_bytes,

@@ -57,6 +57,66 @@ fn a_photo_too_small_for_a_scale_is_on_every_line() {
 }
 
 #[test]
+fn tuned_weights_are_lines_of_the_table_and_tuned_once() {
+    let place = tempfile::tempdir().unwrap();
+    drawn(place.path());
+    let flags = |more: &[&str]| {
+        let arguments = [
+            "ablate", "data", "--k-shot", "2", "--seeds", "0", "--subset", "1", "-q", "--out", "a",
+        ];
+        run(place.path(), &joined(&[&arguments, &TINY, more]))
+    };
+    let tuning = [
+        "--trials",
+        "default,tuned-unet,tuned-class-name",
+        "--steps",
+        "2",
+        "--decoder-steps",
+        "1",
+        "--train-batch-size",
+        "1",
+        "--learning-rate",
+        "0.01",
+    ];
+    let tuned = joined(&[&tuning, &["--tune", "lora"]]);
+    let table = flags(&tuned).ok().out;
+    assert!(table.contains("U-Net tuned (LoRA)"), "{table}");
+    let text = std::fs::read_to_string(place.path().join("a/ablations.json")).unwrap();
+    let rows = json(&text)["rows"].clone();
+    let of = |name: &str| {
+        let all = rows.as_array().unwrap().iter();
+        all.filter(|row| row["name"] == name).count()
+    };
+    assert_eq!(
+        (of("tuned-unet"), of("tuned-class-name"), of("tuned")),
+        (1, 1, 0)
+    );
+    // Scores of tuned weights are not those of the untuned ones.
+    let parts = json(&text)["parts"].clone();
+    let scores = |name: &str| {
+        let own = parts.as_array().unwrap().iter();
+        own.filter(|part| part["line"]["name"] == name)
+            .map(|part| part["scores"].clone())
+            .next()
+            .unwrap()
+    };
+    assert_ne!(scores("tuned-unet"), scores("default"));
+    // A folder for each of the two tunings, without the decoder's stage; nothing is tuned again.
+    let folders = || std::fs::read_dir(place.path().join("a/tuned")).unwrap();
+    assert_eq!(folders().count(), 2);
+    for folder in folders() {
+        let folder = folder.unwrap().path();
+        assert_eq!(files(&folder, "tune-unet-00000002.safetensors").len(), 1);
+        assert!(files(&folder, "tune-decoder-00000001.safetensors").is_empty());
+    }
+    let before = written(&place.path().join("a/parts"));
+    assert_eq!(flags(&tuned).ok().out, table);
+    assert_eq!(before, written(&place.path().join("a/parts")));
+    flags(&tuning).refused(&["--steps", "--tune"]);
+    flags(&joined(&[&tuned, &["--work", "w"]])).refused(&["--work"]);
+}
+
+#[test]
 fn the_table_is_kept_by_part_and_the_same_for_any_number_of_threads() {
     let place = tempfile::tempdir().unwrap();
     drawn(place.path());

@@ -32,6 +32,8 @@ pub struct Look {
     pub seen: Photo,
     /// What it made of that.
     pub made: Photo,
+    /// How many other photos it was shown as references.
+    pub references: usize,
     /// PSNR of what it made, of the hidden pixels where some were, dB.
     pub psnr: f64,
 }
@@ -74,6 +76,7 @@ pub fn repaired(
             class: class.name.clone(),
             photo: photo.clone(),
             seen: with_mean_colour(photo, &pass.hidden),
+            references: good.len(),
             psnr: psnr(hidden_error(photo, &made, &pass.cores)),
             made,
         }))
@@ -106,6 +109,7 @@ pub fn decoded(
             class: class.name.clone(),
             photo: photo.clone(),
             seen: photo.clone(),
+            references: 0,
             psnr: psnr(hidden_error(photo, &made, &everywhere)),
             made,
         }))

@@ -36,11 +36,13 @@ pub struct MemoryQuestion<'a> {
     pub reference_tokens: usize,
     /// Cheap results are computed again instead of kept.
     pub gradient_checkpointing: bool,
+    /// The networks compute in half precision; weights stay f32.
+    pub half: bool,
 }
 
 impl<'a> MemoryQuestion<'a> {
-    /// A LoRA of rank 8 of the attentions of Stable Diffusion 1.5 at 512×512: one photo at once, no other in its
-    /// attentions, cheap results computed again.
+    /// A LoRA of rank 8 of the attentions of Stable Diffusion 1.5 at 512×512: one photo at once, one other (or a view
+    /// of a single one) in its attentions, which is the least, cheap results computed again.
     pub fn lora_of_stable_diffusion(
         unet: &'a UNet2DConditionConfig,
         vae: &'a AutoencoderKlConfig,
@@ -53,9 +55,10 @@ impl<'a> MemoryQuestion<'a> {
             latent: (64, 64),
             text_tokens: 77,
             batch: 1,
-            references: 0,
+            references: 1,
             reference_tokens: 1024,
             gradient_checkpointing: true,
+            half: false,
         }
     }
 }
@@ -84,7 +87,8 @@ pub fn unet_step_bytes(question: &MemoryQuestion<'_>) -> f64 {
         EVERYTHING
     };
     let kept = question.batch as f64 * values * everything;
-    F32 * (weights + (COPIES - 1.0) * question.trained + kept * (1.0 + WORKING))
+    let value = if question.half { F32 / 2.0 } else { F32 };
+    F32 * (weights + (COPIES - 1.0) * question.trained) + value * kept * (1.0 + WORKING)
 }
 
 #[cfg(test)]
@@ -106,7 +110,7 @@ mod tests {
         for more in [
             MemoryQuestion { batch: 2, ..least },
             MemoryQuestion {
-                references: 1,
+                references: 2,
                 ..least
             },
             MemoryQuestion {
@@ -145,6 +149,7 @@ mod tests {
             references: 3,
             reference_tokens: mini.config.reference_max_tokens,
             gradient_checkpointing: true,
+            half: false,
         };
         let measured = (1.25e9 - 0.74e9) / 4.0;
         let calculated = unet_step_bytes(&samples(2)) - unet_step_bytes(&samples(1));

@@ -128,6 +128,11 @@ pub fn run(
     std::fs::create_dir_all(task.work).map_err(io("create", task.work))?;
     if !task.resume {
         resume::refuse_used(task.work, &[unet::STAGE, decoder::STAGE])?;
+        // Of a run that was stopped before its first checkpoint.
+        let log = task.work.join("log.jsonl");
+        if log.exists() {
+            std::fs::remove_file(&log).map_err(io("remove", &log))?;
+        }
     }
     let mut tuned = Tuned {
         tuning: Tuning::default(),

@@ -267,7 +267,7 @@ impl Options {
                 "at least 1",
             ));
         }
-        if self.unet.max_train_steps + self.decoder.max_train_steps == 0 {
+        if self.unet.max_train_steps == 0 && self.decoder.max_train_steps == 0 {
             return Err(option("max_train_steps", 0, "at least 1 of one stage"));
         }
         self.unet.validate()?;
@@ -316,6 +316,26 @@ impl UnetOptions {
             ("unet.lr_floor", self.lr_floor, 0.0..=1.0),
             ("unet.max_grad_norm", self.max_grad_norm, 1e-6..=1e6),
             ("unet.ema_decay", self.ema_decay, 0.0..=0.999_999),
+            (
+                "unet.adam_beta1",
+                f64::from(self.adam_beta1),
+                0.0..=0.999_999,
+            ),
+            (
+                "unet.adam_beta2",
+                f64::from(self.adam_beta2),
+                0.0..=0.999_999,
+            ),
+            (
+                "unet.adam_epsilon",
+                f64::from(self.adam_epsilon),
+                1e-12..=1.0,
+            ),
+            (
+                "unet.adam_weight_decay",
+                f64::from(self.adam_weight_decay),
+                0.0..=1.0,
+            ),
             ("unet.rank", self.rank as f64, 1.0..=1024.0),
             ("unet.lora_alpha", self.lora_alpha(), 1e-3..=1e4),
             ("unet.snr_gamma", self.snr_gamma.unwrap_or(5.0), 1e-3..=1e4),

@@ -10,6 +10,9 @@ use crate::stage::Control;
 /// Steps that are tried: the first one compiles and fills caches, the second is timed, the third writes a sheet.
 const STEPS: u64 = 3;
 
+/// Share of a step that is its way forwards.
+const FORWARD: f64 = 0.4;
+
 /// What one stage costs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cost {
@@ -46,7 +49,11 @@ pub fn costs(task: &Task<'_>, options: &Options) -> Result<Vec<Cost>> {
         *steps = STEPS.min(*steps);
     }
     short.checkpoint_every = 0;
-    short.validation_steps = options.validation_steps.min(STEPS);
+    short.validation_steps = if options.validation_steps == 0 {
+        0
+    } else {
+        STEPS
+    };
     let mut stages: Vec<(&'static str, Tried)> = Vec::new();
     let mut end = Instant::now();
     run(task, &short, &mut |progress: &Progress| {
@@ -67,33 +74,31 @@ pub fn costs(task: &Task<'_>, options: &Options) -> Result<Vec<Cost>> {
             tried.after.push(progress.seconds);
         }
         end = Instant::now();
-        Control::Continue
+        if (task.stops)() {
+            Control::Stop
+        } else {
+            Control::Continue
+        }
     })?;
     let cost = |(stage, tried): (&'static str, Tried)| {
-        let (steps, balancing) = if stage == super::unet::STAGE {
-            (options.unet.max_train_steps, 1.0)
+        let decoder = &options.decoder;
+        let (steps, more) = if stage == super::unet::STAGE {
+            (options.unet.max_train_steps, 0)
         } else {
-            let batches = options
-                .decoder
-                .balance_steps
-                .min(options.decoder.max_train_steps);
-            let seen = options
-                .decoder
-                .balance_steps
-                .min(short.decoder.max_train_steps);
-            (
-                options.decoder.max_train_steps,
-                batches as f64 / seen.max(1) as f64,
-            )
+            // Batches that β is measured on, beyond those of the trial.
+            let batches = |steps: u64| decoder.balance_steps.min(steps);
+            let tried = batches(short.decoder.max_train_steps);
+            let all = batches(decoder.max_train_steps);
+            (decoder.max_train_steps, all.saturating_sub(tried))
         };
-        tried.cost(stage, steps, balancing, options.validation_steps)
+        tried.cost(stage, steps, more, options.validation_steps)
     };
     Ok(stages.into_iter().map(cost).collect())
 }
 
 impl Tried {
-    /// The whole stage; what came before its first step took `longer` times as long as here.
-    fn cost(self, stage: &'static str, steps: u64, longer: f64, sheet_every: u64) -> Cost {
+    /// The whole stage, with so many `more` batches forwards alone before its first step.
+    fn cost(self, stage: &'static str, steps: u64, more: u64, sheet_every: u64) -> Cost {
         let differences: Vec<f64> = std::iter::once(0.0)
             .chain(self.after.iter().copied())
             .zip(&self.after)
@@ -105,7 +110,10 @@ impl Tried {
             (1.., Some(last)) if differences.len() > 2 => (last - per_step).max(0.0),
             _ => 0.0,
         };
-        let sheets = steps.checked_div(sheet_every).map_or(0, |every| every + 1);
+        let sheets = match sheet_every {
+            0 => 0,
+            every => steps.div_ceil(every),
+        };
         let first = differences
             .first()
             .map_or(0.0, |first| (first - per_step).max(0.0));
@@ -113,7 +121,10 @@ impl Tried {
             stage,
             steps,
             seconds_per_step: per_step,
-            seconds: self.before * longer + first + per_step * steps as f64 + sheet * sheets as f64,
+            seconds: self.before
+                + first
+                + per_step * (steps as f64 + FORWARD * more as f64)
+                + sheet * sheets as f64,
         }
     }
 }
@@ -129,16 +140,19 @@ mod tests {
             after: vec![5.0, 6.0, 10.0],
         };
         // Steps of 1 s, the first 4 s longer, sheets of 3 s after every tenth and at the end.
-        let cost = tried().cost("stage", 100, 1.0, 10);
+        let cost = tried().cost("stage", 100, 0, 10);
         assert_eq!(cost.seconds_per_step, 1.0);
-        assert!((cost.seconds - (2.0 + 4.0 + 100.0 + 11.0 * 3.0)).abs() < 1e-9);
-        // Without sheets, and with a longer preparation.
-        let cost = tried().cost("stage", 100, 25.0, 0);
-        assert!((cost.seconds - (50.0 + 4.0 + 100.0)).abs() < 1e-9);
+        assert!((cost.seconds - (2.0 + 4.0 + 100.0 + 10.0 * 3.0)).abs() < 1e-9);
+        // A sheet at the end, too.
+        let cost = tried().cost("stage", 101, 0, 10);
+        assert!((cost.seconds - (2.0 + 4.0 + 101.0 + 11.0 * 3.0)).abs() < 1e-9);
+        // Without sheets, and with batches before.
+        let cost = tried().cost("stage", 100, 25, 0);
+        assert!((cost.seconds - (2.0 + 4.0 + 100.0 + 10.0)).abs() < 1e-9);
         let one = Tried {
             before: 0.0,
             after: vec![5.0],
         };
-        assert_eq!(one.cost("stage", 1, 1.0, 10).seconds_per_step, 5.0);
+        assert_eq!(one.cost("stage", 1, 0, 10).seconds_per_step, 5.0);
     }
 }

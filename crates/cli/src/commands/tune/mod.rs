@@ -56,24 +56,10 @@ impl Carried {
 impl<'a> Plan<'a> {
     /// The plan of the arguments; `None` where nothing is tuned.
     pub fn new(args: &'a FitArgs, seed: u64) -> Outcome<Option<Self>> {
-        let refuse = |reason: String| Err(CliError::Input(reason));
-        if let Some(flag) = args.tuning.idle() {
-            return refuse(format!("{flag} says how to tune: add --tune lora or full"));
-        }
-        let Some(method) = args.tuning.tune.method() else {
+        let Some(options) = args.tuning.checked(&args.engine, &args.method, seed)? else {
             return Ok(None);
         };
-        if args.engine.f16 {
-            return refuse("--f16: weights are tuned as f32; leave it out of `fit`".into());
-        }
-        if args.method.options().tile.is_some() {
-            return refuse(
-                "--tile: photos are tuned on as a whole; fit in tiles without --tune, or tune on photos of parts".into(),
-            );
-        }
-        let mut options = args.tuning.options()?;
-        (options.method, options.seed) = (method, seed);
-        options.validate()?;
+        let method = options.method;
         let beside = |ending: &str| {
             let stem = args.out.file_stem().unwrap_or_default().to_string_lossy();
             let stem = stem.strip_suffix(".profile").unwrap_or(&stem).to_owned();
@@ -119,6 +105,10 @@ impl<'a> Plan<'a> {
         prompts: &PromptList,
         options: &DetectOptions,
     ) -> Outcome {
+        if self.args.tuning.resume.is_some() {
+            let reason = "--dry-run: says what a run from its beginning costs; leave out --resume";
+            return Err(CliError::Input(reason.into()));
+        }
         let parts = self.parts()?;
         let engine = Engine::load(&self.args.engine)?;
         let precision = self.options.mixed_precision;
@@ -130,8 +120,12 @@ impl<'a> Plan<'a> {
         let task = learned.task(engine.tuned_on()?, &parts, options, work.path(), false);
         let costs = tune::costs(&task, &on_device(&self.options, &engine))?;
         let whole: f64 = costs.iter().map(|cost| cost.seconds).sum();
+        let unet = match self.options.unet.max_train_steps {
+            0 => "the decoder alone".to_owned(),
+            _ => format!("{count} numbers of the U-Net"),
+        };
         output::print(&format!(
-            "tunes {count} numbers of the U-Net; checkpoints in {}",
+            "tunes {unet}; checkpoints in {}",
             self.work.display()
         ))?;
         for Cost {

@@ -100,7 +100,7 @@ impl Story {
         pictures(
             &mut body,
             "Holes filled, before and after",
-            "The first good photo of each class with every other of 4×4 cells hidden, repainted from noise alone with the other photos as references.",
+            "The first good photo of each class with every other of 4×4 cells hidden, repainted from noise alone, with other photos of the class as references where the model was trained to use them.",
             repaired,
         );
         let decoded = (&self.before.decoded, &self.after.decoded);
@@ -235,8 +235,8 @@ fn pictures(body: &mut String, title: &str, what: &str, (before, after): (&Vec<L
         let cells = [
             Some((&after.photo, "photo".to_owned())),
             hidden,
-            Some((&before.made, format!("before: {:.2} dB", before.psnr))),
-            Some((&after.made, format!("after: {:.2} dB", after.psnr))),
+            Some((&before.made, caption("before", before))),
+            Some((&after.made, caption("after", after))),
         ];
         for (photo, caption) in cells.into_iter().flatten() {
             let _ = write!(
@@ -247,6 +247,17 @@ fn pictures(body: &mut String, title: &str, what: &str, (before, after): (&Vec<L
         }
         body.push_str("</div>");
     }
+}
+
+/// What is said of a result; of how many references it was made where something was hidden.
+fn caption(when: &str, look: &Look) -> String {
+    let shown = match look.references {
+        _ if look.seen == look.photo => String::new(),
+        0 => ", no reference".to_owned(),
+        1 => ", 1 reference".to_owned(),
+        several => format!(", {several} references"),
+    };
+    format!("{when}: {:.2} dB{shown}", look.psnr)
 }
 
 /// How each threshold was set and what it supports.
