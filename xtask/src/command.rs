@@ -26,6 +26,8 @@ pub fn run(command: &mut Command, limit: Duration) -> Outcome {
     println!("$ {line}");
     let mut child = command
         .stdin(Stdio::null())
+        // What cargo builds is looked for in the checkout, wherever a person keeps other builds.
+        .env_remove("CARGO_TARGET_DIR")
         // A group of its own: a compiler or test that hangs ends with the command that started it.
         .process_group(0)
         .spawn()

@@ -1,6 +1,10 @@
 //! Fine-tuning of a very small model on three photos of a nut and one of a bottle.
 
+#[path = "../common/mod.rs"]
 mod common;
+mod precision;
+mod small;
+mod stages;
 
 use std::cell::Cell;
 use std::path::Path;
@@ -36,126 +40,10 @@ use burn::tensor::{DType, Device};
 use serde_json::json;
 use tempfile::TempDir;
 
+use small::{Given, class, classes, never, options, small_model, tune};
+
 const STEPS: u64 = 30;
 const DECODER_STEPS: u64 = 36;
-
-/// Two levels, 4 latent channels at one eighth, everything drawn from `seed`.
-fn small_model(seed: u64) -> InpaintModel {
-    let device = Device::flex();
-    let tokenizer = train_vocabulary(&["a perfect nut with intact edges"], 20, 40).unwrap();
-    let text = ClipTextConfig {
-        vocab_size: tokenizer.spec().vocab.len(),
-        hidden_size: 16,
-        intermediate_size: 32,
-        num_hidden_layers: 1,
-        num_attention_heads: 2,
-        max_position_embeddings: 40,
-        ..ClipTextConfig::default()
-    };
-    let unet = json!({
-        "in_channels": 14, "out_channels": 4, "cross_attention_dim": 16, "attention_head_dim": 2,
-        "block_out_channels": [16, 16], "layers_per_block": 1, "norm_num_groups": 4,
-        "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D"],
-        "up_block_types": ["CrossAttnUpBlock2D", "UpBlock2D"],
-    });
-    let vae = json!({
-        "in_channels": 192, "out_channels": 192, "block_out_channels": [32], "layers_per_block": 1,
-        "norm_num_groups": 4, "latent_channels": 4, "mid_block_add_attention": false,
-        "down_block_types": ["DownEncoderBlock2D"], "up_block_types": ["UpDecoderBlock2D"],
-    });
-    let unet = UNet2DConditionConfig::from_json(&unet.to_string()).unwrap();
-    let vae = AutoencoderKlConfig::from_json(&vae.to_string()).unwrap();
-    InpaintModel::from_networks(
-        UNet2DConditionModel::init(&unet, seed, &device).unwrap(),
-        Vae::kl(AutoencoderKl::init(&vae, seed, &device).unwrap(), 8).unwrap(),
-        ClipTextModel::init(&text, seed, &device).unwrap(),
-        tokenizer,
-        Ddim::new(DdimConfig::default()).unwrap(),
-        ModelConfig {
-            name: "small".into(),
-            image_size: 64,
-            pixel_unshuffle: 8,
-            reference_latents: true,
-            ..ModelConfig::default()
-        },
-        &device,
-    )
-    .unwrap()
-}
-
-fn class(family: Family, name: &str, count: u64, turns: Vec<Turn>) -> TuneClass {
-    let product = Product::draw(family, 3);
-    let photos = (0..count).map(|seed| {
-        let photo = product.instance(seed, 64);
-        // Of another shape than the other class's.
-        let photo = if count == 1 {
-            photo.crop(0, 0, 64, 48)
-        } else {
-            photo
-        };
-        GoodPhoto {
-            foreground: foreground(&photo, ForegroundMode::Auto),
-            photo,
-        }
-    });
-    TuneClass {
-        name: name.into(),
-        prompts: Prompts::named(name),
-        photos: photos.collect(),
-        turns,
-    }
-}
-
-fn classes() -> Vec<TuneClass> {
-    vec![
-        class(Family::Nut, "metal_nut", 3, vec![Turn::Right, Turn::Mirror]),
-        class(Family::Bottle, "bottle", 1, Vec::new()),
-    ]
-}
-
-fn options() -> Options {
-    let mut options = Options {
-        seed: 7,
-        checkpoint_every: 0,
-        ..Options::default()
-    };
-    options.unet.max_train_steps = STEPS;
-    options.unet.learning_rate = Some(1e-2);
-    options.unet.lr_warmup_steps = 5;
-    options.unet.rank = 4;
-    options.unet.lora_convolutions = true;
-    options.decoder.max_train_steps = DECODER_STEPS;
-    options.decoder.learning_rate = 3e-3;
-    options.decoder.lr_warmup_steps = 5;
-    options.decoder.balance_steps = 10;
-    options
-}
-
-/// Tunes until the end or until the stage and step `stop_at`.
-fn tune(
-    options: &Options,
-    work: &Path,
-    resume: bool,
-    stop_at: Option<(&str, u64)>,
-) -> (Result<Tuned, TrainError>, Vec<Progress>) {
-    let model = small_model(3);
-    let parts = model.parts().unwrap();
-    let classes = classes();
-    let detection = DetectOptions::default();
-    let task = Task {
-        model: &model,
-        parts: &parts,
-        classes: &classes,
-        scales: &[2, 4],
-        detection: &detection,
-        work,
-        resume,
-        stops: &|| false,
-    };
-    let mut seen = Vec::new();
-    let result = run(&task, options, &mut common::until(stop_at, &mut seen));
-    (result, seen)
-}
 
 /// One run from the beginning to the end, which several tests look at.
 fn whole() -> &'static (TempDir, Tuned, Vec<Progress>) {
@@ -368,24 +256,12 @@ fn accumulated_batches_make_the_step_of_one_larger_batch() {
 
 #[test]
 fn a_class_of_one_photo_beside_one_of_forty_has_half_of_the_samples() {
-    let model = small_model(3);
-    let parts = model.parts().unwrap();
-    let detection = DetectOptions::default();
     let folder = tempfile::tempdir().unwrap();
-    let classes = [
+    let given = Given::new(vec![
         class(Family::Bottle, "bottle", 1, Vec::new()),
         class(Family::Pill, "pill", 40, Vec::new()),
-    ];
-    let task = Task {
-        model: &model,
-        parts: &parts,
-        classes: &classes,
-        scales: &[2, 4],
-        detection: &detection,
-        work: folder.path(),
-        resume: false,
-        stops: &|| false,
-    };
+    ]);
+    let task = given.task(folder.path(), false, &never);
     let mut options = options();
     options.unet.max_train_steps = 3;
     options.decoder.max_train_steps = 2;
@@ -415,25 +291,14 @@ fn kept_latents_change_no_bit() {
 
 #[test]
 fn a_wish_to_stop_is_heard_where_no_step_is_taken() {
-    let model = small_model(3);
-    let parts = model.parts().unwrap();
-    let (classes, detection) = (classes(), DetectOptions::default());
+    let given = Given::new(classes());
     let folder = tempfile::tempdir().unwrap();
     let asked = Cell::new(0);
     let mut options = options();
     let mut stopped = |at: usize, resume: bool| {
         asked.set(0);
         let stops = || asked.replace(asked.get() + 1) == at;
-        let task = Task {
-            model: &model,
-            parts: &parts,
-            classes: &classes,
-            scales: &[2, 4],
-            detection: &detection,
-            work: folder.path(),
-            resume,
-            stops: &stops,
-        };
+        let task = given.task(folder.path(), resume, &stops);
         options.unet.max_train_steps = 2;
         match run(&task, &options, &mut |_| Control::Continue) {
             Err(TrainError::Stopped { stage, step: 0 }) => stage,
@@ -444,158 +309,6 @@ fn a_wish_to_stop_is_heard_where_no_step_is_taken() {
     // Two classes, then the batches that the two terms are weighed over.
     assert_eq!(stopped(4, false), "tune-decoder");
     assert_eq!(stopped(9, true), "tune-decoder");
-}
-
-/// A stage of a linear map whose weights learn to be 0, and whose loss `change` changes by its step.
-fn linear_stage(
-    folder: &Path,
-    scales: bool,
-    change: impl Fn(u64) -> f64 + Sync,
-) -> Result<anomalysd_diffusion::nn::Linear, TrainError> {
-    let device = Device::flex().autodiff();
-    let stage = Stage {
-        name: "line",
-        folder,
-        schedule: WarmupCosine {
-            peak: 1e-3,
-            warmup: 0,
-            total: 80,
-            floor: 1.0,
-        },
-        time: None,
-        batch: 1,
-        accumulation: 1,
-        workers: 1,
-        loaders: 1,
-        checkpoint_every: 5,
-        keep: 3,
-        sheet_every: 0,
-        log_every: 1,
-        optimiser: OptimiserOptions::default(),
-        loss_is_error: !scales,
-        loss_scaling: scales,
-        reports: &[],
-        model: json!({}),
-        options: json!({}),
-    };
-    stage.train(
-        anomalysd_diffusion::nn::Linear::init(3, 2, false, 1, &device).unwrap(),
-        &device,
-        &Start::Resume,
-        |index| index,
-        |linear: &anomalysd_diffusion::nn::Linear, samples| {
-            Ok(PartLoss {
-                loss: linear.weight.val().square().sum() * change(samples[0]),
-                report: Vec::new(),
-            })
-        },
-        |_, _| Ok(Vec::new()),
-        &mut |_| Control::Continue,
-    )
-}
-
-#[test]
-fn a_loss_that_is_no_number_or_rises_stops_with_the_last_good_state_named() {
-    let diverged = |change: fn(u64) -> f64| {
-        let folder = tempfile::tempdir().unwrap();
-        let error = linear_stage(folder.path(), false, change).unwrap_err();
-        let TrainError::Diverged {
-            step, checkpoint, ..
-        } = &error
-        else {
-            panic!("{error:?}");
-        };
-        let named = checkpoint.as_ref().map(|path| {
-            assert!(error.to_string().contains(&path.display().to_string()));
-            let read = Checkpoint::read(path).unwrap();
-            let weights = read.below("weights.");
-            assert!(weights["weight"].values.iter().all(|one| one.is_finite()));
-            read.description.step
-        });
-        (*step, named, error.to_string())
-    };
-    let (step, named, said) = diverged(|index| if index == 12 { f64::NAN } else { 1.0 });
-    assert_eq!((step, named), (13, Some(10)), "{said}");
-    assert!(said.contains("NaN") && !said.contains("first steps"));
-    let (step, named, said) = diverged(|_| f64::INFINITY);
-    assert_eq!((step, named), (1, None));
-    assert!(said.contains("no checkpoint"), "{said}");
-    // A third more with every step after the twentieth.
-    let rising = |index: u64| 1.33_f64.powi(index.saturating_sub(20) as i32);
-    let (step, named, said) = diverged(rising);
-    assert!((28..40).contains(&step), "{said}");
-    // Its running mean was not above twice the first one yet.
-    assert!(matches!(named, Some(25)), "{named:?} {said}");
-    assert!(said.contains("over the first steps"), "{said}");
-}
-
-#[test]
-fn a_step_whose_scaled_gradients_overflow_is_left_out_and_a_resumed_run_knows_it() {
-    let folder = tempfile::tempdir().unwrap();
-    // Finite, as its gradient is; both times 65,536 are not.
-    let once = |index| if index == 12 { 1e35 } else { 1.0 };
-    let checkpoint = |step: u64| folder.path().join(format!("line-{step:08}.safetensors"));
-    linear_stage(folder.path(), true, once).unwrap();
-    let newest = std::fs::read(checkpoint(80)).unwrap();
-    let read = Checkpoint::read(&checkpoint(80)).unwrap();
-    assert_eq!(read.tensors["loss_scale"].values, [32_768.0, 67.0, 1.0]);
-    assert_eq!(read.tensors["time.weight"].values, [79.0]);
-    for step in [75, 80] {
-        std::fs::remove_file(checkpoint(step)).unwrap();
-    }
-    linear_stage(folder.path(), true, once).unwrap();
-    assert!(std::fs::read(checkpoint(80)).unwrap() == newest);
-    // Where there is no scale left to try, it is divergence.
-    let other = tempfile::tempdir().unwrap();
-    let always = linear_stage(other.path(), true, |_| 3e38);
-    match always {
-        Err(TrainError::Diverged { step, .. }) => assert!((1..=17).contains(&step), "{step}"),
-        other => panic!("{other:?}"),
-    }
-}
-
-#[test]
-fn what_a_killed_process_left_is_removed_and_damaged_files_are_named() {
-    let folder = tempfile::tempdir().unwrap();
-    let left = folder.path().join(".anomalysd-abc123.partial");
-    std::fs::write(&left, "half a checkpoint").unwrap();
-    std::fs::write(folder.path().join("notes.partial"), "mine").unwrap();
-    linear_stage(folder.path(), false, |_| 1.0).unwrap();
-    assert!(!left.exists());
-    let mut names: Vec<_> = std::fs::read_dir(folder.path())
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    let checkpoint = |step: u64| format!("line-{step:08}.safetensors");
-    let mut expected = vec!["log.jsonl".to_owned(), "notes.partial".into()];
-    expected.extend([70, 75, 80].map(checkpoint));
-    expected.sort();
-    assert_eq!(names, expected);
-
-    let newest = folder.path().join(checkpoint(80));
-    let whole = std::fs::read(&newest).unwrap();
-    let refused = |bytes: &[u8], words: &[&str]| {
-        std::fs::write(&newest, bytes).unwrap();
-        let said = linear_stage(folder.path(), false, |_| 1.0)
-            .unwrap_err()
-            .to_string();
-        for word in words.iter().chain(&["line-00000080"]) {
-            assert!(said.contains(word), "no `{word}` in: {said}");
-        }
-    };
-    refused(&whole[..whole.len() / 2], &["damaged", "remove it"]);
-    refused(&[], &["damaged"]);
-    let text = String::from_utf8_lossy(&whole).into_owned();
-    assert!(text.contains(r#"\"version\":1"#));
-    let at = text.find(r#"\"version\":1"#).unwrap() + r#"\"version\":"#.len();
-    let mut other = whole.clone();
-    other[at] = b'7';
-    refused(&other, &["version 7"]);
-    // Without it, the run goes on from the one before.
-    std::fs::remove_file(&newest).unwrap();
-    linear_stage(folder.path(), false, |_| 1.0).unwrap();
-    assert!(std::fs::read(&newest).unwrap() == whole);
 }
 
 #[test]
@@ -695,127 +408,12 @@ fn a_profile_carries_the_tuning_and_judges_as_the_model_that_was_tuned() {
     assert!(read.check(Some(&weights(&other)), &features).is_err());
 }
 
-/// Losses of a few steps of both stages on a device.
-fn losses(
-    device: &Device,
-    precision: MixedPrecision,
-    checkpointing: bool,
-) -> Result<Vec<f32>, TrainError> {
-    let model = small_model(3);
-    let parts = model.parts().unwrap();
-    let model = InpaintModel::assemble(&parts, device).unwrap();
-    let (classes, detection) = (classes(), DetectOptions::default());
-    let folder = tempfile::tempdir().unwrap();
-    let task = Task {
-        model: &model,
-        parts: &parts,
-        classes: &classes,
-        scales: &[2, 4],
-        detection: &detection,
-        work: folder.path(),
-        resume: false,
-        stops: &|| false,
-    };
-    let mut options = options();
-    options.mixed_precision = precision;
-    options.unet.gradient_checkpointing = checkpointing;
-    options.decoder.gradient_checkpointing = checkpointing;
-    options.workers = 1;
-    options.unet.max_train_steps = 2;
-    options.decoder.max_train_steps = 1;
-    options.decoder.balance_steps = 1;
-    let mut seen = Vec::new();
-    run(&task, &options, &mut common::until(None, &mut seen))?;
-    let scale = |one: &Progress| one.numbers.iter().any(|(name, _)| *name == "loss_scale");
-    assert!(seen.iter().all(|one| scale(one) == precision.scales_loss()));
-    Ok(seen.iter().map(|one| one.loss).collect())
-}
-
-/// Within `tolerance` of f32 on the same device, and not the same.
-#[track_caller]
-fn close(own: &[f32], plain: &[f32], tolerance: f32) {
-    println!("{own:?}\n{plain:?}");
-    assert_eq!(own.len(), 3);
-    for (own, plain) in own.iter().zip(plain) {
-        assert!((own - plain).abs() < tolerance * plain, "{own} {plain}");
-    }
-    assert_ne!(own, plain);
-}
-
-#[test]
-fn half_precision_trains_within_its_digits_of_f32() {
-    let device = Device::flex();
-    let plain = losses(&device, MixedPrecision::No, false).unwrap();
-    let half = losses(&device, MixedPrecision::Fp16, false).unwrap();
-    close(&half, &plain, 3e-3);
-    let recomputed = losses(&device, MixedPrecision::Fp16, true).unwrap();
-    close(&recomputed, &plain, 3e-3);
-    let brain = losses(&device, MixedPrecision::Bf16, false).unwrap();
-    close(&brain, &plain, 2e-2);
-}
-
-#[test]
-fn a_gpu_trains_in_half_precision_or_says_that_it_cannot() {
-    let device = match Device::wgpu_options().init() {
-        Ok(device) => device,
-        Err(reason) => {
-            let required = std::env::var_os("ANOMALYSD_REQUIRE_GPU").is_some();
-            assert!(!required, "no GPU, though one is required: {reason:?}");
-            println!("skipped: no GPU adapter, not even a software one ({reason:?})");
-            return;
-        }
-    };
-    let plain = losses(&device, MixedPrecision::No, false).unwrap();
-    for (precision, dtype, tolerance) in [
-        (MixedPrecision::Fp16, DType::F16, 3e-3),
-        (MixedPrecision::Bf16, DType::BF16, 2e-2),
-    ] {
-        let own = losses(&device, precision, false);
-        if device.supports_dtype(dtype) {
-            close(&own.unwrap(), &plain, tolerance);
-        } else {
-            let said = own.unwrap_err().to_string();
-            println!("{said}");
-            assert!(said.contains("mixed_precision"), "{said}");
-        }
-    }
-}
-
-#[test]
-fn a_stopped_run_in_half_precision_ends_with_the_same_numbers() {
-    let mut options = options();
-    options.mixed_precision = MixedPrecision::Fp16;
-    options.unet.max_train_steps = 5;
-    options.decoder.max_train_steps = 0;
-    let folders = [0, 1].map(|_| tempfile::tempdir().unwrap());
-    let whole = tune(&options, folders[0].path(), false, None).0.unwrap();
-    let stopped = tune(&options, folders[1].path(), false, Some(("tune-unet", 2)));
-    assert!(matches!(stopped.0, Err(TrainError::Stopped { .. })));
-    let mut other = options.clone();
-    other.mixed_precision = MixedPrecision::No;
-    let refused = tune(&other, folders[1].path(), true, None).0.unwrap_err();
-    assert!(refused.to_string().contains("mixed_precision"), "{refused}");
-    let resumed = tune(&options, folders[1].path(), true, None).0.unwrap();
-    assert!(whole == resumed);
-}
-
 #[test]
 fn what_cannot_be_trained_on_is_refused() {
-    let model = small_model(3);
-    let parts = model.parts().unwrap();
-    let detection = DetectOptions::default();
     let folder = tempfile::tempdir().unwrap();
     let refused = |classes: &[TuneClass], word: &str| {
-        let task = Task {
-            model: &model,
-            parts: &parts,
-            classes,
-            scales: &[2],
-            detection: &detection,
-            work: folder.path(),
-            resume: false,
-            stops: &|| false,
-        };
+        let given = Given::new(classes.to_vec());
+        let task = given.task(folder.path(), false, &never);
         let error = run(&task, &options(), &mut |_| Control::Continue).unwrap_err();
         assert!(matches!(error, TrainError::Option { .. }), "{error:?}");
         assert!(error.to_string().contains(word), "{error}");
