@@ -309,14 +309,15 @@ pub struct CalibrateArgs {
 pub struct EvalArgs {
     /// Data set: CLASS/{train/good,test/good,test/DEFECT,ground_truth/DEFECT}, BTAD's or VisA's folder
     pub data: PathBuf,
-    /// A profile, instead of fitting by draws
-    #[arg(long, conflicts_with_all = ["k_shot", "seeds", "draws"])]
+    /// A profile, instead of fitting by draws; with --holes the model that was tuned for it, shown the
+    /// good photos of the draws
+    #[arg(long)]
     pub profile: Option<PathBuf>,
-    /// Good photos per class, one or several numbers
-    #[arg(long, value_delimiter = ',', default_value = "1")]
+    /// Good photos per class, one or several numbers [default: 1]
+    #[arg(long, value_delimiter = ',')]
     pub k_shot: Vec<usize>,
-    /// Seeds of the draws
-    #[arg(long, value_delimiter = ',', default_value = "0,1,2")]
+    /// Seeds of the draws [default: 0,1,2]
+    #[arg(long, value_delimiter = ',')]
     pub seeds: Vec<u64>,
     /// Given draws, instead of the seeds' own
     #[arg(long, value_name = "FILE")]
@@ -333,7 +334,7 @@ pub struct EvalArgs {
     /// Measure the repair itself instead: normal test photos with every other of 4×4 cells hidden,
     /// filled by the model with 0, 1, 2, 4 good photos as references, by the mean colour and by the
     /// most alike good photo; writes holes.json and a sheet per class
-    #[arg(long, conflicts_with = "profile")]
+    #[arg(long)]
     pub holes: bool,
     /// Folder for metrics.json, scores.csv, report.html; finished classes and draws in it are kept
     #[arg(long)]
@@ -350,6 +351,24 @@ pub struct EvalArgs {
     /// Constants of the method.
     #[command(flatten)]
     pub method: MethodArgs,
+}
+
+impl EvalArgs {
+    /// Good photos per class.
+    pub fn k_shots(&self) -> &[usize] {
+        match self.k_shot.as_slice() {
+            [] => &[1],
+            given => given,
+        }
+    }
+
+    /// Seeds of the draws.
+    pub fn draw_seeds(&self) -> &[u64] {
+        match self.seeds.as_slice() {
+            [] => &[0, 1, 2],
+            given => given,
+        }
+    }
 }
 
 /// `inpaint`.

@@ -228,6 +228,13 @@ fn say_unmarked(class: &Class) {
 }
 
 fn jobs(args: &EvalArgs, classes: Vec<Class>) -> Outcome<Vec<Job>> {
+    let draws_named = !args.k_shot.is_empty() || !args.seeds.is_empty() || args.draws.is_some();
+    if args.profile.is_some() && !args.holes && draws_named {
+        return Err(CliError::Input(
+            "--profile is measured as it is: --k-shot, --seeds and --draws go with --holes alone"
+                .into(),
+        ));
+    }
     let given = args.draws.as_deref().map(Draws::read).transpose()?;
     let mut jobs = Vec::new();
     for class in classes {
@@ -241,8 +248,8 @@ fn jobs(args: &EvalArgs, classes: Vec<Class>) -> Outcome<Vec<Job>> {
             });
             continue;
         }
-        for &k_shot in &args.k_shot {
-            for &seed in &args.seeds {
+        for &k_shot in args.k_shots() {
+            for &seed in args.draw_seeds() {
                 let good = drawn(given.as_ref(), &class, k_shot, seed)?;
                 jobs.push(Job {
                     class: class.clone(),
@@ -301,8 +308,8 @@ fn config(
         "data": args.data,
         "profile": args.profile,
         "profile_sha256": profile_sha256,
-        "k_shot": args.k_shot,
-        "seeds": args.seeds,
+        "k_shot": args.k_shots(),
+        "seeds": args.draw_seeds(),
         "draws": args.draws,
         "subset": args.subset,
         "model": engine.model_identity(),

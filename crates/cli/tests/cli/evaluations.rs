@@ -143,6 +143,19 @@ fn a_part_is_measured_again_where_a_photo_the_profile_or_the_program_is_another(
         json(&metrics)["rows"].clone()
     };
     assert_eq!(by_profile()[0]["k_shot"], 3);
+    let drawn_too = [
+        "eval",
+        "data",
+        "--profile",
+        "p.profile.safetensors",
+        "--k-shot",
+        "1",
+    ];
+    let refused = run(
+        place.path(),
+        &joined(&[&drawn_too, &["--out", "x"], &QUICK]),
+    );
+    refused.refused(&["--k-shot, --seeds and --draws go with --holes alone"]);
     let fitted = measured(&place.path().join("p"));
     let held_out = tested("data/000_").to_string_lossy().into_owned();
     let class = Path::new(&held_out).strip_prefix(place.path()).unwrap();

@@ -5,7 +5,7 @@ use anomalysd_detect::prototypes::Turn;
 use anomalysd_imaging::{Mask, Photo, reflect, resize_lanczos};
 use rand_chacha::rand_core::RngCore;
 
-use crate::photos::{below, between};
+use crate::photos::{below, between, sample_rng};
 
 /// One change, drawn once and applied alike to a photo and to its foreground.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -20,7 +20,18 @@ pub struct Augmentation {
     pub gain: f32,
 }
 
+/// Changes of a class's photos, where they are drawn.
+const POOL: u64 = 32;
+
 impl Augmentation {
+    /// No change.
+    const NONE: Self = Self {
+        turn: None,
+        scale: 1.0,
+        shift: [0.0; 2],
+        gain: 1.0,
+    };
+
     /// Draws a change of at most `most` in every respect; each of `turns` and none are as likely.
     pub fn draw(turns: &[Turn], most: f32, rng: &mut impl RngCore) -> Self {
         let chosen = below(rng, turns.len() + 1);
@@ -35,6 +46,20 @@ impl Augmentation {
     /// Whether augmentation of at most `most` leaves finitely many pictures of a photo: its turns alone.
     pub(super) fn only_turns(most: f32) -> bool {
         most == 0.0
+    }
+
+    /// The changes that the photos of a class are seen with: none and its turns, or so many draws of
+    /// [`draw`](Self::draw) that repetition does not show, and few enough for their latents to be kept.
+    pub(super) fn pool(turns: &[Turn], most: f32, seed: u64, class: usize) -> Vec<Self> {
+        if Self::only_turns(most) {
+            let turned = std::iter::once(None).chain(turns.iter().copied().map(Some));
+            return turned.map(|turn| Self { turn, ..Self::NONE }).collect();
+        }
+        let drawn = |change: u64| {
+            let mut rng = sample_rng(seed, "tune changes", class as u64 * POOL + change);
+            Self::draw(turns, most, &mut rng)
+        };
+        (0..POOL).map(drawn).collect()
     }
 
     /// The changed photo; what comes in from beyond its border is its mirror image.
@@ -109,7 +134,6 @@ impl Place {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::photos::sample_rng;
 
     fn part() -> (Photo, Mask) {
         let inside = |x: usize, y: usize| (10..30).contains(&x) && (20..50).contains(&y);
@@ -139,14 +163,31 @@ mod tests {
     }
 
     #[test]
+    fn a_pool_is_the_turns_alone_or_many_changes_of_its_class() {
+        let turns = [Turn::Around, Turn::Mirror];
+        let plain = Augmentation::pool(&turns, 0.0, 1, 0);
+        let expected = [None, Some(Turn::Around), Some(Turn::Mirror)];
+        assert_eq!(plain.len(), 3);
+        for (change, turn) in plain.iter().zip(expected) {
+            assert_eq!(
+                *change,
+                Augmentation {
+                    turn,
+                    ..Augmentation::NONE
+                }
+            );
+        }
+        let drawn = Augmentation::pool(&turns, 0.05, 1, 0);
+        assert_eq!(drawn.len(), 32);
+        assert!(drawn.windows(2).all(|two| two[0] != two[1]));
+        assert_eq!(drawn, Augmentation::pool(&turns, 0.05, 1, 0));
+        assert_ne!(drawn, Augmentation::pool(&turns, 0.05, 1, 1));
+    }
+
+    #[test]
     fn no_change_is_no_change_and_shifts_move_to_the_right_and_down() {
         let (photo, mask) = part();
-        let none = Augmentation {
-            turn: None,
-            scale: 1.0,
-            shift: [0.0; 2],
-            gain: 1.0,
-        };
+        let none = Augmentation::NONE;
         assert_eq!(none.photo(&photo), photo);
         assert_eq!(none.mask(&mask), mask);
         let shifted = Augmentation {

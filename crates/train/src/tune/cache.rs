@@ -1,29 +1,28 @@
-//! Latents of targets that come again: encoded once, and kept within a limit.
+//! Latents of pictures that come again: encoded once, and kept within a limit.
 //!
-//! Augmentation makes a new picture of a photo for every sample. Without it the targets are finitely many,
-//! each photo in each of its turns. Such a target is encoded alone, also when it does not fit in, so that
-//! no number depends on what is kept.
+//! The U-Net sees the photos of a class with finitely many changes; the decoder does where nothing but
+//! turns is drawn. Such a picture is encoded alone, also when it does not fit in, so that no number
+//! depends on what is kept.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use anomalysd_detect::prototypes::Turn;
 use anomalysd_diffusion::Result as ModelResult;
 use anomalysd_diffusion::vae::Vae;
 use burn::tensor::Tensor;
 
-/// Which of finitely many targets a sample has.
+/// One of finitely many pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Target {
+pub(super) struct Picture {
     /// Index of the class.
     pub(super) class: usize,
     /// Index of the good photo in its class.
     pub(super) photo: usize,
-    /// How it is turned.
-    pub(super) turn: Option<Turn>,
+    /// Index of what is changed in it, among the changes of its class.
+    pub(super) change: usize,
 }
 
-/// Latents by target, on the device that made them.
+/// Latents by picture, on the device that made them.
 pub(super) struct LatentCache {
     limit: usize,
     held: Mutex<Held>,
@@ -31,7 +30,7 @@ pub(super) struct LatentCache {
 
 #[derive(Default)]
 struct Held {
-    latents: HashMap<Target, Tensor<4>>,
+    latents: HashMap<Picture, Tensor<4>>,
     bytes: usize,
 }
 
@@ -44,7 +43,7 @@ impl LatentCache {
         }
     }
 
-    /// `enc(x)` of a batch, one target a photo; where any has none, the photos are encoded together.
+    /// `enc(x)` of a batch, each photo one of the pictures; where any is none, they are encoded together.
     ///
     /// # Shapes
     /// `photos` `[batch, 3, H, W]` in 0..1 on the plain device, to `[batch, C, H/f, W/f]`.
@@ -52,34 +51,34 @@ impl LatentCache {
         &self,
         vae: &Vae,
         photos: &Tensor<4>,
-        targets: impl Iterator<Item = Option<Target>>,
+        pictures: impl Iterator<Item = Option<Picture>>,
     ) -> ModelResult<Tensor<4>> {
-        let Some(targets) = targets.collect::<Option<Vec<Target>>>() else {
+        let Some(pictures) = pictures.collect::<Option<Vec<Picture>>>() else {
             return vae.enc(photos.clone());
         };
-        let alone = targets
-            .into_iter()
-            .enumerate()
-            .map(|(index, target)| self.of(target, || vae.enc(photos.clone().narrow(0, index, 1))));
+        let alone = pictures.into_iter().enumerate().map(|(index, picture)| {
+            self.of(picture, || vae.enc(photos.clone().narrow(0, index, 1)))
+        });
         Ok(Tensor::cat(alone.collect::<ModelResult<_>>()?, 0))
     }
 
-    fn of(
+    /// The latents of a picture, encoded where they are not kept.
+    pub(super) fn of(
         &self,
-        target: Target,
+        picture: Picture,
         encode: impl FnOnce() -> ModelResult<Tensor<4>>,
     ) -> ModelResult<Tensor<4>> {
         let held = || self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(latents) = held().latents.get(&target) {
+        if let Some(latents) = held().latents.get(&picture) {
             return Ok(latents.clone());
         }
-        // Not under the lock: another worker may be here with the same target, and makes the same bits.
+        // Not under the lock: another worker may be here with the same picture, and makes the same bits.
         let latents = encode()?;
         let bytes = size_of::<f32>() * latents.dims().iter().product::<usize>();
         let mut held = held();
-        if held.bytes + bytes <= self.limit && !held.latents.contains_key(&target) {
+        if held.bytes + bytes <= self.limit && !held.latents.contains_key(&picture) {
             held.bytes += bytes;
-            held.latents.insert(target, latents.clone());
+            held.latents.insert(picture, latents.clone());
         }
         Ok(latents)
     }
@@ -99,13 +98,13 @@ mod tests {
         // Two of 400 KiB fit into one MiB.
         let cache = LatentCache::new(1);
         let made = Cell::new(0);
-        let of = |photo: usize, turn| {
-            let target = Target {
+        let of = |photo: usize, change| {
+            let picture = Picture {
                 class: 0,
                 photo,
-                turn,
+                change,
             };
-            let latents = cache.of(target, || {
+            let latents = cache.of(picture, || {
                 made.set(made.get() + 1);
                 Ok(Tensor::full([1, 1, 320, 320], photo as f32, &device))
             });
@@ -113,9 +112,9 @@ mod tests {
             assert!(values.iter().all(|value| *value == photo as f32));
             made.get()
         };
-        assert_eq!((of(0, None), of(0, None)), (1, 1));
-        assert_eq!((of(0, Some(Turn::Left)), of(0, Some(Turn::Left))), (2, 2));
-        assert_eq!((of(1, None), of(1, None)), (3, 4));
-        assert_eq!(of(0, None), 4);
+        assert_eq!((of(0, 0), of(0, 0)), (1, 1));
+        assert_eq!((of(0, 1), of(0, 1)), (2, 2));
+        assert_eq!((of(1, 0), of(1, 0)), (3, 4));
+        assert_eq!(of(0, 0), 4);
     }
 }

@@ -14,7 +14,7 @@ use anomalysd_diffusion::weights::{HostTensor, save_state, train_only};
 use anomalysd_imaging::{Photo, pad_reflect};
 use burn::tensor::{DType, Device, Tensor};
 
-use super::cache::{LatentCache, Target};
+use super::cache::{LatentCache, Picture};
 use super::perceptual::Perceptual;
 use super::photos::{by_size, digest, multiple, values};
 use super::{
@@ -48,7 +48,7 @@ fn is_trained(name: &str) -> bool {
 struct Crop {
     photo: Photo,
     /// Which one that is, where there are finitely many: whole photos that are not augmented.
-    again: Option<Target>,
+    again: Option<Picture>,
 }
 
 /// Draws the crop of a number: the same on every thread.
@@ -78,10 +78,14 @@ impl Source {
         let finite = Augmentation::only_turns(self.options.augmentation) && whole;
         Crop {
             photo: photo.crop(x, y, width, height),
-            again: finite.then_some(Target {
+            again: finite.then_some(Picture {
                 class: number,
                 photo: chosen,
-                turn: change.turn,
+                change: class
+                    .turns
+                    .iter()
+                    .position(|turn| change.turn == Some(*turn))
+                    .map_or(0, |turn| turn + 1),
             }),
         }
     }

@@ -1,17 +1,14 @@
-//! The good photos of all classes, and what is computed of them once: text contexts and the latents of
-//! those that serve as references.
+//! The good photos of all classes, the changes they are seen with, and their text contexts.
 
 use anomalysd_detect::prompts::Prompts;
 use anomalysd_detect::prototypes::Turn;
-use anomalysd_detect::repaint::{DiffusionRepair, Latents, Repair};
+use anomalysd_detect::repaint::{DiffusionRepair, Repair};
 use anomalysd_diffusion::model::InpaintModel;
-use anomalysd_diffusion::vae::Vae;
 use anomalysd_imaging::{Mask, Photo, dilate, pad_reflect};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use rand_chacha::rand_core::RngCore;
 
 use super::{Augmentation, Task};
-use crate::measure::photos_tensor;
 use crate::photos::{below, sample_rng};
 use crate::pretrain::option;
 use crate::{Result, TrainError};
@@ -105,32 +102,33 @@ pub(super) fn digest(classes: &[TuneClass]) -> String {
     format!("{hash:016x}")
 }
 
-/// A good photo as samples are drawn from it.
-#[derive(Debug, Clone)]
-pub(super) struct Subject {
-    pub(super) photo: Photo,
-    /// Where rectangles may be hidden: the part, dilated by two latent cells.
-    pub(super) near: Mask,
-}
-
 /// A class made ready for samples to be drawn.
 #[derive(Debug, Clone)]
 pub(super) struct Ready {
-    pub(super) subjects: Vec<Subject>,
-    pub(super) turns: Vec<Turn>,
+    /// The good photos; where there is one alone, it and views of it.
+    pub(super) photos: Vec<Photo>,
+    /// Where rectangles may be hidden in each good photo: the part, dilated by two latent cells.
+    pub(super) near: Vec<Mask>,
+    /// What may be changed in all of them at once: aligned photos stay aligned.
+    pub(super) changes: Vec<Augmentation>,
     /// Object, detail and both, each `[tokens, width]`, row-major.
     pub(super) contexts: [Vec<f32>; 3],
-    /// Latents of the good photos; of views of it where there is one alone.
-    pub(super) references: Vec<Latents>,
 }
 
 impl Ready {
+    /// How many of the photos are good photos, not views.
+    pub(super) fn good(&self) -> usize {
+        self.near.len()
+    }
+
+    /// A photo with a change, padded.
+    pub(super) fn picture(&self, photo: usize, change: usize, multiple: usize) -> Photo {
+        pad_reflect(&self.changes[change].photo(&self.photos[photo]), multiple)
+    }
+
     /// Photos of the class that may be references of one of them: all others, or all views.
     fn others(&self, target: usize) -> Vec<usize> {
-        let all = 0..self.references.len();
-        if self.subjects.len() == 1 {
-            return all.collect();
-        }
+        let all = 0..self.photos.len();
         all.filter(|index| *index != target).collect()
     }
 
@@ -157,44 +155,29 @@ pub(super) struct Classes {
 }
 
 impl Classes {
-    pub(super) fn new(
-        task: &Task<'_>,
-        stage: &'static str,
-        most: f32,
-        seed: u64,
-        multiple: usize,
-    ) -> Result<Self> {
+    pub(super) fn new(task: &Task<'_>, stage: &'static str, most: f32, seed: u64) -> Result<Self> {
         let model = task.model;
         let near = 2 * model.vae.factor();
         let text = |texts: &[&str]| -> Result<Vec<f32>> { values(model.encode_text(texts)?) };
         let mut classes = Vec::with_capacity(task.classes.len());
         for (number, class) in task.classes.iter().enumerate() {
             task.go_on(stage)?;
-            let subjects: Vec<Subject> = class
-                .photos
-                .iter()
-                .map(|good| Subject {
-                    photo: good.photo.clone(),
-                    near: dilate(&good.foreground, near, near),
-                })
-                .collect();
-            let shown: Vec<Photo> = match subjects.as_slice() {
-                [only] => views(&only.photo, number, most, seed).collect(),
-                several => several.iter().map(|one| one.photo.clone()).collect(),
-            };
-            let references = shown
-                .iter()
-                .map(|photo| latents(&model.vae, &pad_reflect(photo, multiple), &model.device))
-                .collect::<Result<_>>()?;
+            let good = class.photos.iter();
+            let mut photos: Vec<Photo> = good.clone().map(|one| one.photo.clone()).collect();
+            if let [only] = class.photos.as_slice() {
+                photos.extend(views(&only.photo, number, most, seed));
+            }
             classes.push(Ready {
-                subjects,
-                turns: class.turns.clone(),
+                photos,
+                near: good
+                    .map(|one| dilate(&one.foreground, near, near))
+                    .collect(),
+                changes: Augmentation::pool(&class.turns, most, seed, number),
                 contexts: [
                     text(&[&class.prompts.object()])?,
                     text(&[&class.prompts.detail()])?,
                     text(&[&class.prompts.both()])?,
                 ],
-                references,
             });
         }
         Ok(Self {
@@ -205,7 +188,7 @@ impl Classes {
 
     /// References of the class that has most.
     pub(super) fn most_references(&self) -> usize {
-        let counts = self.classes.iter().map(|class| match class.subjects.len() {
+        let counts = self.classes.iter().map(|class| match class.good() {
             1 => 1,
             several => several - 1,
         });
@@ -229,17 +212,6 @@ pub(super) fn views(
 /// What both sides of a padded photo are multiples of.
 pub fn multiple(model: &InpaintModel) -> usize {
     DiffusionRepair::new(model).traits().multiple
-}
-
-fn latents(vae: &Vae, padded: &Photo, device: &Device) -> Result<Latents> {
-    let latents = vae.enc(photos_tensor(std::slice::from_ref(padded), device))?;
-    let [_, channels, height, width] = latents.dims();
-    Ok(Latents {
-        channels,
-        height,
-        width,
-        data: values(latents)?,
-    })
 }
 
 /// A tensor's numbers on the host.

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use anomalysd_detect::repaint::upload_latents;
-use anomalysd_diffusion::Result as ModelResult;
+use anomalysd_detect::repaint::{Latents, upload_latents};
 use anomalysd_diffusion::model::InpaintModel;
 use anomalysd_diffusion::scheduler::{Ddim, PredictionType};
 use anomalysd_diffusion::unet::{ReferenceOptions, ReferenceStates, UNet2DConditionModel};
+use anomalysd_diffusion::{DiffusionError, Result as ModelResult};
 use anomalysd_imaging::{Mask, Photo, max_pool_mask};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
-use super::super::cache::LatentCache;
+use super::super::cache::{LatentCache, Picture};
 use super::super::options::UnetOptions;
-use super::super::photos::{Classes, by_size};
+use super::super::photos::{Classes, by_size, values};
 use super::super::{cast, constant};
 use super::samples::{Sample, Text};
 use crate::measure::{mask_tensor, photos_tensor};
@@ -32,6 +32,8 @@ pub(super) struct Setting<'a> {
     /// What the U-Net computes in.
     pub(super) dtype: DType,
     pub(super) cache: LatentCache,
+    /// What both sides of a padded photo are multiples of.
+    pub(super) multiple: usize,
 }
 
 impl Setting<'_> {
@@ -65,8 +67,8 @@ impl Setting<'_> {
         let masks = |of: &dyn Fn(&Sample) -> Mask| mask_tensor(samples.iter().map(of), plain);
         let hidden = masks(&|sample| sample.hidden.clone());
         let cells = masks(&|sample| max_pool_mask(&sample.hidden, factor));
-        let again = samples.iter().map(|sample| sample.again);
-        let clean = self.cache.encode(&model.vae, &targets, again)?;
+        let pictures = samples.iter().map(|sample| Some(sample.picture));
+        let clean = self.cache.encode(&model.vae, &targets, pictures)?;
         let visible = (targets * 2.0 - 1.0) * (hidden.neg() + 1.0);
         let masked = model.vae.enc_signed(visible)?;
         let [batch, channels, height, width] = clean.dims();
@@ -87,7 +89,7 @@ impl Setting<'_> {
                 .collect();
             let flag = Tensor::<4>::from_data(TensorData::new(flags, [batch, 1, 1, 1]), plain)
                 .expand([batch, 1, height, width]);
-            let first = self.references(samples, 1, [height, width]);
+            let first = self.references(samples, 1, [height, width])?;
             input.extend([first * flag.clone(), flag]);
         }
         let states = self.states(unet, samples, &context, [channels, height, width])?;
@@ -121,7 +123,7 @@ impl Setting<'_> {
         let plain = &self.model.device;
         let attended = samples.first().map_or(1, |first| first.references.len());
         let rows = samples.len() * attended;
-        let good = self.references(samples, attended, [height, width]);
+        let good = self.references(samples, attended, [height, width])?;
         let zeros = |count| Tensor::zeros([rows, count, height, width], plain);
         let mut input = vec![good.clone(), zeros(1), good];
         if config.reference_latents {
@@ -150,16 +152,44 @@ impl Setting<'_> {
         &self,
         samples: &[Sample],
         count: usize,
-        [height, width]: [usize; 2],
-    ) -> Tensor<4> {
-        let of_one = |sample: &Sample| -> Vec<Tensor<4>> {
-            let all = &self.classes.classes[sample.class].references;
-            let chosen = sample.references.iter().take(count);
-            chosen
-                .map(|index| upload_latents(&all[*index], width, height, &self.model.device))
-                .collect()
+        size: [usize; 2],
+    ) -> ModelResult<Tensor<4>> {
+        let of_one = |sample: &Sample, photo: usize| {
+            let picture = Picture {
+                photo,
+                ..sample.picture
+            };
+            self.reference(picture, size)
         };
-        Tensor::cat(samples.iter().flat_map(of_one).collect(), 0)
+        let all = samples.iter().flat_map(|sample| {
+            let chosen = sample.references.iter().take(count);
+            chosen.map(move |photo| of_one(sample, *photo))
+        });
+        Ok(Tensor::cat(all.collect::<ModelResult<_>>()?, 0))
+    }
+
+    /// The latents of a photo, resized where they are of another size: `[1, C, h, w]`.
+    fn reference(&self, picture: Picture, [height, width]: [usize; 2]) -> ModelResult<Tensor<4>> {
+        let (vae, plain) = (&self.model.vae, &self.model.device);
+        let latents = self.cache.of(picture, || {
+            let class = &self.classes.classes[picture.class];
+            let photo = class.picture(picture.photo, picture.change, self.multiple);
+            vae.enc(photos_tensor(std::slice::from_ref(&photo), plain))
+        })?;
+        let [_, channels, from_height, from_width] = latents.dims();
+        if (from_height, from_width) == (height, width) {
+            return Ok(latents);
+        }
+        let latents = Latents {
+            channels,
+            height: from_height,
+            width: from_width,
+            data: values(latents).map_err(|error| DiffusionError::Container {
+                what: "latents of a good photo".to_owned(),
+                reason: error.to_string(),
+            })?,
+        };
+        Ok(upload_latents(&latents, width, height, plain))
     }
 
     /// `[samples, tokens, width]`.
@@ -167,7 +197,7 @@ impl Setting<'_> {
         let of_one = |sample: &Sample| -> &[f32] {
             match sample.text {
                 Text::Empty => &self.classes.empty,
-                Text::Of(level) => &self.classes.classes[sample.class].contexts[level],
+                Text::Of(level) => &self.classes.classes[sample.picture.class].contexts[level],
             }
         };
         let values: Vec<f32> = samples.iter().flat_map(of_one).copied().collect();

@@ -119,7 +119,7 @@ pub(super) fn train(
         resume::checked(task.work, STAGE, &description, &stored)?;
     }
     let multiple = multiple(model);
-    let classes = Classes::new(task, STAGE, settings.augmentation, options.seed, multiple)?;
+    let classes = Classes::new(task, STAGE, settings.augmentation, options.seed)?;
     let source = Source {
         classes: Arc::new(classes),
         holes: Holes {
@@ -168,6 +168,7 @@ pub(super) fn train(
         autodiff: &device,
         dtype: options.mixed_precision.dtype(),
         cache: LatentCache::new(options.cache_latents_mib),
+        multiple,
     };
     let unet = stage.train(
         module(task, options, &device)?,

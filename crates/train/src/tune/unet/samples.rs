@@ -3,10 +3,9 @@
 
 use std::sync::Arc;
 
-use anomalysd_imaging::{Mask, Photo, pad_reflect, pad_reflect_mask};
+use anomalysd_imaging::{Mask, Photo, pad_reflect_mask};
 
-use super::super::Augmentation;
-use super::super::cache::Target;
+use super::super::cache::Picture;
 use super::super::holes::Holes;
 use super::super::options::UnetOptions;
 use super::super::photos::Classes;
@@ -28,16 +27,14 @@ pub(super) enum Text {
 #[derive(Debug, Clone)]
 pub(super) struct Sample {
     pub(super) number: u64,
-    /// Index of its class.
-    pub(super) class: usize,
-    /// Padded.
+    /// Which photo of which class, and how it is changed.
+    pub(super) picture: Picture,
+    /// The same, padded.
     pub(super) target: Photo,
-    /// Which one that is, where there are finitely many.
-    pub(super) again: Option<Target>,
     /// Of the target's size.
     pub(super) hidden: Mask,
-    /// Indices of its class's references, as many in every sample of a step; the first one also goes to
-    /// the input channels of models that have some for it.
+    /// Other photos of its class, seen with the same change, as many in every sample of a step; the first
+    /// one also goes to the input channels of models that have some for it.
     pub(super) references: Vec<usize>,
     /// Whether it sees them.
     pub(super) present: bool,
@@ -62,16 +59,15 @@ impl Source {
         let mut rng = sample_rng(self.seed, "tune unet", index);
         let number = (index % self.classes.classes.len() as u64) as usize;
         let class = &self.classes.classes[number];
-        let chosen = below(&mut rng, class.subjects.len());
-        let subject = &class.subjects[chosen];
-        let change = Augmentation::draw(&class.turns, options.augmentation, &mut rng);
-        let target = change.photo(&subject.photo);
-        let hidden = self.holes.draw(&change.mask(&subject.near), &mut rng);
+        let photo = below(&mut rng, class.good());
+        let change = below(&mut rng, class.changes.len());
+        let near = class.changes[change].mask(&class.near[photo]);
+        let hidden = self.holes.draw(&near, &mut rng);
         let per_step = options.train_batch_size * options.gradient_accumulation_steps;
         let attended = self.attended(index / per_step as u64);
-        let references = class.draw_references(chosen, attended, &mut rng);
+        let references = class.draw_references(photo, attended, &mut rng);
         // A view of the photo itself must not become a habit: half of the samples do without.
-        let present = class.subjects.len() > 1 || unit(&mut rng) < 0.5;
+        let present = class.good() > 1 || unit(&mut rng) < 0.5;
         let timestep = if unit(&mut rng) < options.noisiest_share {
             self.timesteps - 1
         } else {
@@ -79,13 +75,12 @@ impl Source {
         };
         Sample {
             number: index,
-            class: number,
-            target: pad_reflect(&target, self.multiple),
-            again: Augmentation::only_turns(options.augmentation).then_some(Target {
+            picture: Picture {
                 class: number,
-                photo: chosen,
-                turn: change.turn,
-            }),
+                photo,
+                change,
+            },
+            target: class.picture(photo, change, self.multiple),
             hidden: pad_reflect_mask(&hidden, self.multiple),
             references,
             present,
@@ -120,34 +115,27 @@ impl Source {
 mod tests {
     use anomalysd_detect::options::MaskOptions;
     use anomalysd_detect::prototypes::Turn;
-    use anomalysd_detect::repaint::Latents;
 
-    use super::super::super::photos::{Ready, Subject};
+    use super::super::super::Augmentation;
+    use super::super::super::photos::Ready;
     use super::*;
 
-    fn class(count: usize, turns: Vec<Turn>) -> Ready {
-        let subject = |index: usize| Subject {
-            photo: Photo::from_fn(40, 48, |x, y| [(x * (index + 1) + y) as f32 / 300.0; 3]),
-            near: Mask::from_fn(40, 48, |_, _| true),
-        };
-        let latents = Latents {
-            channels: 4,
-            height: 6,
-            width: 5,
-            data: vec![0.0; 120],
-        };
+    fn class(good: usize, turns: &[Turn]) -> Ready {
+        let shown = if good == 1 { 9 } else { good };
+        let photo =
+            |index: usize| Photo::from_fn(40, 48, |x, y| [(x * (index + 1) + y) as f32 / 300.0; 3]);
         Ready {
-            subjects: (0..count).map(subject).collect(),
-            turns,
+            photos: (0..shown).map(photo).collect(),
+            near: vec![Mask::from_fn(40, 48, |_, _| true); good],
+            changes: Augmentation::pool(turns, 0.0, 5, 0),
             contexts: Default::default(),
-            references: vec![latents; if count == 1 { 8 } else { count }],
         }
     }
 
     fn source() -> Source {
         Source {
             classes: Arc::new(Classes {
-                classes: vec![class(1, Vec::new()), class(3, vec![Turn::Right])],
+                classes: vec![class(1, &[]), class(3, &[Turn::Right])],
                 empty: Vec::new(),
             }),
             holes: Holes {
@@ -171,25 +159,30 @@ mod tests {
         let (mut turned, mut absent, mut noisiest) = (0, 0, 0);
         for index in 0..400 {
             let sample = source.sample(index);
-            assert_eq!(sample.class as u64, index % 2);
+            assert_eq!(sample.picture.class as u64, index % 2);
             assert_eq!(sample.references.len(), source.attended(index / 4));
             let target = &sample.target;
             assert_eq!((target.width, target.height), (48, 48));
             assert_eq!((sample.hidden.width, sample.hidden.height), (48, 48));
-            if sample.class == 1 {
+            if sample.picture.class == 1 {
                 // Two others: no more than both, and both where two are wanted.
                 let mut seen = sample.references.clone();
                 seen.sort_unstable();
                 seen.dedup();
                 assert_eq!(seen.len(), sample.references.len());
-                assert!(seen.iter().all(|one| *one < 3) && sample.present);
-                turned += 1;
+                assert!(
+                    seen.iter()
+                        .all(|one| *one < 3 && *one != sample.picture.photo)
+                );
+                assert!(sample.present);
+                turned += sample.picture.change;
             } else {
+                assert!(sample.references.iter().all(|one| (1..9).contains(one)));
                 absent += u32::from(!sample.present);
             }
             noisiest += u32::from(sample.timestep == 999);
         }
-        assert_eq!(turned, 200);
+        assert!((70..130).contains(&turned), "{turned}");
         assert!((70..130).contains(&absent), "{absent}");
         assert!((50..110).contains(&noisiest), "{noisiest}");
         // The same number, the same sample.
