@@ -9,9 +9,12 @@ use anomalysd_detect::repaint::{
     DiffusionRepair, Latents, PaintRequest, Prompt, Repair, Ticked, blend_weights, colour_drift,
     composite,
 };
-use anomalysd_imaging::{Mask, Photo, resize_lanczos};
+use anomalysd_diffusion::vae::Vae;
+use anomalysd_imaging::{Mask, Photo, pad_reflect, resize_lanczos};
+use burn::tensor::Device;
 
 use crate::Result;
+use crate::measure::{photo_of, photos_tensor};
 
 /// Cells per side of the hidden set: every other one is hidden.
 const CELLS: usize = 4;
@@ -96,6 +99,22 @@ impl Filler<'_> {
         let drift = colour_drift(photo, painted, &pass.hidden, &options.repair);
         Ok(composite(photo, painted, &weights, drift))
     }
+}
+
+/// What the autoencoder makes of a photo of which nothing is hidden.
+///
+/// # Errors
+/// The autoencoder's own.
+pub fn encoded_and_decoded(
+    vae: &Vae,
+    photo: &Photo,
+    multiple: usize,
+    device: &Device,
+) -> Result<Photo> {
+    let padded = pad_reflect(photo, multiple);
+    let input = photos_tensor(std::slice::from_ref(&padded), device);
+    let output = photo_of(vae.dec(vae.enc(input)?)?, 0);
+    Ok(output.crop(0, 0, photo.width, photo.height))
 }
 
 /// The good photo with the smallest squared difference in the visible pixels.

@@ -1,17 +1,20 @@
 //! How well the model repaints what it cannot see: normal photos with every other cell hidden.
 //!
 //! No score and no threshold: this measures the repair itself, beside what anyone could fill the
-//! holes with, the mean colour of what is visible and the good photo that is most alike.
+//! holes with, the mean colour of what is visible and the good photo that is most alike; and the
+//! autoencoder alone, since no repair is better than that.
 
 use std::path::Path;
 
 use anomalysd_dataset::folder::Class;
 use anomalysd_detect::features::{FeatureLayers, FeatureNetwork, Features};
 use anomalysd_detect::pipeline::Detector;
-use anomalysd_detect::repaint::DiffusionRepair;
+use anomalysd_detect::repaint::{DiffusionRepair, Repair};
 use anomalysd_detect::score::feature_distance;
 use anomalysd_imaging::{Mask, Photo};
-use anomalysd_train::fill::{Filler, hidden_error, most_alike, pasted, with_mean_colour};
+use anomalysd_train::fill::{
+    Filler, encoded_and_decoded, hidden_error, most_alike, pasted, with_mean_colour,
+};
 use anomalysd_train::measure::psnr;
 use anomalysd_train::sheet::write_sheet;
 use serde::Serialize;
@@ -30,13 +33,13 @@ const SHOWN: usize = 6;
 pub struct Row {
     /// The class.
     pub class: String,
-    /// `repair`, `mean-colour` or `nearest-good`.
+    /// `repair`, `mean-colour` or `nearest-good`; `autoencoder`: nothing hidden, encoded and decoded.
     pub fill: &'static str,
     /// Good photos it was shown.
     pub references: usize,
-    /// PSNR of the hidden cells, dB.
+    /// PSNR of the hidden cells, dB; of the autoencoder's, of the whole photo.
     pub psnr: f64,
-    /// Feature distance in the hidden cells, 0 to 2.
+    /// Feature distance at the same places, 0 to 2.
     pub distance: f64,
     /// Photos measured.
     pub photos: usize,
@@ -95,7 +98,9 @@ impl Holes<'_> {
         let prompts = self.prompts.get(&class.name);
         let latents = filler.latents(&good)?;
         let mut repairs: Vec<Sum> = counts.iter().map(|_| Sum::default()).collect();
-        let (mut mean_colour, mut nearest) = (Sum::default(), Sum::default());
+        let [mut mean_colour, mut nearest, mut autoencoder] = [(); 3].map(|()| Sum::default());
+        let model = self.repair.model();
+        let multiple = self.repair.traits().multiple;
         let mut pictures = Vec::new();
         for photo in &normal {
             let pass = filler.pass(photo);
@@ -104,6 +109,14 @@ impl Holes<'_> {
                 cores: &pass.cores,
                 layers: self.layers(photo)?,
             };
+            let coded = encoded_and_decoded(&model.vae, photo, multiple, &model.device)?;
+            let everywhere = Mask::from_fn(photo.width, photo.height, |_, _| true);
+            let whole = Filled {
+                photo,
+                cores: &everywhere,
+                layers: filled.layers.clone(),
+            };
+            self.add(&mut autoencoder, &whole, &coded)?;
             let plain = with_mean_colour(photo, &pass.hidden);
             self.add(&mut mean_colour, &filled, &plain)?;
             let alike = most_alike(photo, &good, &pass.hidden);
@@ -132,7 +145,10 @@ impl Holes<'_> {
             distance: sum.distance / normal.len().max(1) as f64,
             photos: normal.len(),
         };
-        let mut rows = vec![row("mean-colour", 0, &mean_colour)];
+        let mut rows = vec![
+            row("autoencoder", 0, &autoencoder),
+            row("mean-colour", 0, &mean_colour),
+        ];
         if !good.is_empty() {
             rows.push(row("nearest-good", good.len(), &nearest));
         }

@@ -271,6 +271,7 @@ fn holes_are_filled_by_the_model_and_by_what_anyone_has() {
         })
         .collect();
     let expected = [
+        ("autoencoder", 0),
         ("mean-colour", 0),
         ("nearest-good", 2),
         ("repair", 0),

@@ -21,6 +21,11 @@ pub struct DiffusionRepair<'a> {
 }
 
 impl<'a> DiffusionRepair<'a> {
+    /// The model that repaints.
+    pub fn model(&self) -> &'a InpaintModel {
+        self.model
+    }
+
     /// A repair by this model.
     pub fn new(model: &'a InpaintModel) -> Self {
         Self { model }

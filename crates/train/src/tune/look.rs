@@ -7,14 +7,14 @@ use anomalysd_detect::options::DetectOptions;
 use anomalysd_detect::repaint::{DiffusionRepair, Repair};
 use anomalysd_diffusion::model::InpaintModel;
 use anomalysd_diffusion::vae::Vae;
-use anomalysd_imaging::{Mask, Photo, pad_reflect};
+use anomalysd_imaging::{Mask, Photo};
 use burn::tensor::Device;
 
 use super::TuneClass;
 use super::photos::views;
 use crate::Result;
-use crate::fill::{Filler, hidden_error, most_alike, with_mean_colour};
-use crate::measure::{photo_of, photos_tensor, psnr};
+use crate::fill::{Filler, encoded_and_decoded, hidden_error, most_alike, with_mean_colour};
+use crate::measure::psnr;
 
 /// Classes that are shown, at most; of more, so many at even distances.
 const SHOWN: usize = 8;
@@ -100,10 +100,7 @@ pub fn decoded(
             return Ok(None);
         };
         let photo = &first.photo;
-        let padded = pad_reflect(photo, multiple);
-        let input = photos_tensor(std::slice::from_ref(&padded), device);
-        let output = photo_of(vae.dec(vae.enc(input)?)?, 0);
-        let made = output.crop(0, 0, photo.width, photo.height);
+        let made = encoded_and_decoded(vae, photo, multiple, device)?;
         let everywhere = Mask::from_fn(photo.width, photo.height, |_, _| true);
         Ok(Some(Look {
             class: class.name.clone(),

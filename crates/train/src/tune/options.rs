@@ -92,8 +92,8 @@ pub struct Options {
     pub validation_steps: u64,
     /// Steps between lines of the log.
     pub log_every: u64,
-    /// Memory for latents of targets that come again, in MiB; without augmentation all do. No number
-    /// depends on it.
+    /// Memory for latents of pictures that come again, in MiB: in the U-Net's stage all do, in the decoder's
+    /// whole photos without augmentation. No number depends on it.
     pub cache_latents_mib: usize,
     /// The U-Net.
     pub unet: UnetOptions,
@@ -168,7 +168,8 @@ pub struct UnetOptions {
     pub pass_share: f32,
     /// Share of samples with the empty text.
     pub empty_share: f32,
-    /// Largest shift and change of scale and of brightness.
+    /// Largest shift and change of scale and of brightness, of a photo and its references alike; each class
+    /// has 32 such changes.
     pub augmentation: f32,
 }
 

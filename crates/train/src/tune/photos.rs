@@ -9,6 +9,7 @@ use burn::tensor::Tensor;
 use rand_chacha::rand_core::RngCore;
 
 use super::{Augmentation, Task};
+use crate::fill::most_alike;
 use crate::photos::{below, sample_rng};
 use crate::pretrain::option;
 use crate::{Result, TrainError};
@@ -109,6 +110,8 @@ pub(super) struct Ready {
     pub(super) photos: Vec<Photo>,
     /// Where rectangles may be hidden in each good photo: the part, dilated by two latent cells.
     pub(super) near: Vec<Mask>,
+    /// The other photo that is most like each good photo.
+    pub(super) most_alike: Vec<usize>,
     /// What may be changed in all of them at once: aligned photos stay aligned.
     pub(super) changes: Vec<Augmentation>,
     /// Object, detail and both, each `[tokens, width]`, row-major.
@@ -132,7 +135,8 @@ impl Ready {
         all.filter(|index| *index != target).collect()
     }
 
-    /// Draws `count` references of a photo, none twice while there are enough.
+    /// Draws `count` references of a photo, none twice while there are enough; where the one that is most
+    /// like it is among them, it comes first, as a detection has it.
     pub(super) fn draw_references(
         &self,
         target: usize,
@@ -142,6 +146,12 @@ impl Ready {
         let mut others = self.others(target);
         for last in (1..others.len()).rev() {
             others.swap(last, below(rng, last + 1));
+        }
+        if let Some(at) = others
+            .iter()
+            .position(|one| *one == self.most_alike[target])
+        {
+            others[..=at].rotate_right(1);
         }
         others.into_iter().cycle().take(count).collect()
     }
@@ -167,7 +177,16 @@ impl Classes {
             if let [only] = class.photos.as_slice() {
                 photos.extend(views(&only.photo, number, most, seed));
             }
+            let alike = |target: usize| {
+                let nothing = Mask::new(photos[target].width, photos[target].height);
+                let others = (0..photos.len()).filter(|other| *other != target);
+                let others: Vec<usize> = others.collect();
+                let shown: Vec<Photo> = others.iter().map(|one| photos[*one].clone()).collect();
+                let best = most_alike(&photos[target], &shown, &nothing);
+                best.map_or(target, |best| others[best])
+            };
             classes.push(Ready {
+                most_alike: (0..class.photos.len()).map(alike).collect(),
                 photos,
                 near: good
                     .map(|one| dilate(&one.foreground, near, near))
