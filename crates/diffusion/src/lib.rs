@@ -11,6 +11,7 @@ mod error;
 pub mod checkpoint;
 pub mod clip;
 pub mod inpaint;
+pub mod kernels;
 pub mod known_answers;
 pub mod lora;
 pub mod model;

@@ -11,7 +11,7 @@ mod resample;
 mod resnet;
 
 pub use activation::{Activation, gelu_exact, quick_gelu};
-pub use attention::{KeyBias, attend};
+pub use attention::{KeyBias, attend, attend_composed};
 pub use conv::{Conv2d, Conv2dConfig};
 pub use dispatch::MAX_DISPATCH_FLOP;
 pub use linear::{Embedding, Linear};

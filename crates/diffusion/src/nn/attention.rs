@@ -4,6 +4,7 @@ use burn::tensor::{Tensor, activation};
 
 use super::dispatch::{MAX_DISPATCH_FLOP, most_units};
 use super::norm::{as_f32, in_type};
+use crate::kernels;
 
 /// Largest score matrix that is held at once, in values. Queries are cut into pieces beyond it, so
 /// that self-attention over 4,096 tokens needs tens of MiB instead of half a GiB.
@@ -24,6 +25,21 @@ pub struct KeyBias {
 /// `query` `[batch, queries, heads·d]`, `key` and `value` `[batch, keys, heads·d]`; the result has
 /// the query's shape.
 pub fn attend(
+    query: Tensor<3>,
+    key: Tensor<3>,
+    value: Tensor<3>,
+    heads: usize,
+    bias: Option<&KeyBias>,
+) -> Tensor<3> {
+    kernels::attend(&query, &key, &value, heads, bias)
+        .unwrap_or_else(|| attend_composed(query, key, value, heads, bias))
+}
+
+/// The same by burn's operators.
+///
+/// # Shapes
+/// As [`attend`].
+pub fn attend_composed(
     query: Tensor<3>,
     key: Tensor<3>,
     value: Tensor<3>,

@@ -7,8 +7,8 @@ use burn::tensor::{Device, Tensor};
 use super::dispatch::{MAX_DISPATCH_FLOP, channel_flop, convolution_pieces};
 use super::low_rank::LowRankConv2d;
 use super::norm::in_type;
-use crate::Result;
 use crate::weights::{Init, Loader};
+use crate::{Result, kernels};
 
 /// Sizes of a [`Conv2d`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,6 +165,11 @@ impl Conv2d {
     }
 
     fn convolve(&self, input: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
+        if self.stride == 1
+            && let Some(done) = kernels::convolve(&input, &weight, bias.as_ref(), self.padding)
+        {
+            return done;
+        }
         burn::tensor::module::conv2d(input, weight, bias, self.options())
     }
 

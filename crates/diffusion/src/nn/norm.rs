@@ -4,8 +4,9 @@
 use burn::module::{Module, Param};
 use burn::tensor::{DType, Tensor};
 
+use super::Activation;
 use crate::weights::{Init, Loader};
-use crate::{Result, config};
+use crate::{Result, config, kernels};
 
 /// `torch.nn.GroupNorm` with affine parameters.
 #[derive(Module, Debug)]
@@ -48,6 +49,32 @@ impl GroupNorm {
     /// # Shapes
     /// `[batch, channels, height, width]` to the same.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+        self.kernel(&input, false)
+            .unwrap_or_else(|| self.composed(input))
+    }
+
+    /// The norm and an activation after it.
+    ///
+    /// # Shapes
+    /// `[batch, channels, height, width]` to the same.
+    pub fn forward_then(&self, input: Tensor<4>, activation: Activation) -> Tensor<4> {
+        let at_once = match activation {
+            Activation::Silu => self.kernel(&input, true),
+            _ => None,
+        };
+        at_once.unwrap_or_else(|| activation.forward(self.forward(input)))
+    }
+
+    fn kernel(&self, input: &Tensor<4>, then_silu: bool) -> Option<Tensor<4>> {
+        let (weight, bias) = (self.weight.val(), self.bias.val());
+        kernels::group_norm(input, &weight, &bias, self.groups, self.eps, then_silu)
+    }
+
+    /// The norm by burn's operators.
+    ///
+    /// # Shapes
+    /// `[batch, channels, height, width]` to the same.
+    pub fn composed(&self, input: Tensor<4>) -> Tensor<4> {
         let [batch, channels, height, width] = input.dims();
         let dtype = input.dtype();
         // Row by row: over a whole group at once, a software GPU stops adding after some 260,000 values.
@@ -91,6 +118,15 @@ impl LayerNorm {
     /// # Shapes
     /// `[…, width]` to the same.
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
+        kernels::layer_norm(&input, &self.weight.val(), &self.bias.val(), self.eps)
+            .unwrap_or_else(|| self.composed(input))
+    }
+
+    /// The norm by burn's operators.
+    ///
+    /// # Shapes
+    /// `[…, width]` to the same.
+    pub fn composed<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
         let dtype = input.dtype();
         let input = as_f32(input);
         let mean = input.clone().mean_dim(D - 1);

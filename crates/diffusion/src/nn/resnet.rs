@@ -76,7 +76,7 @@ impl ResnetBlock2D {
     /// # Shapes
     /// `input` `[batch, in, h, w]`, `temb` `[batch, temb_channels]`; result `[batch, out, h, w]`.
     pub fn forward(&self, input: Tensor<4>, temb: Option<&Tensor<2>>) -> Tensor<4> {
-        let hidden = self.activation.forward(self.norm1.forward(input.clone()));
+        let hidden = self.norm1.forward_then(input.clone(), self.activation);
         let hidden = self.conv1.forward(hidden);
         let hidden = match (&self.time_emb_proj, temb) {
             (Some(projection), Some(temb)) => {
@@ -86,7 +86,7 @@ impl ResnetBlock2D {
             }
             _ => hidden,
         };
-        let hidden = self.activation.forward(self.norm2.forward(hidden));
+        let hidden = self.norm2.forward_then(hidden, self.activation);
         let hidden = self.conv2.forward(hidden);
         match &self.conv_shortcut {
             Some(shortcut) => shortcut.forward(input) + hidden,

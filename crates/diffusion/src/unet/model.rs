@@ -192,7 +192,7 @@ impl UNet2DConditionModel {
             hidden = block.forward(hidden, &mut given, &mut skips);
             observe(&format!("up_blocks.{i}"), &hidden);
         }
-        hidden = self.activation.forward(self.conv_norm_out.forward(hidden));
+        hidden = self.conv_norm_out.forward_then(hidden, self.activation);
         self.conv_out.forward(hidden)
     }
 

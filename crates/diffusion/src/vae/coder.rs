@@ -123,7 +123,7 @@ impl Encoder {
         }
         hidden = self.mid_block.forward(hidden);
         keep(&hidden);
-        hidden = self.activation.forward(self.conv_norm_out.forward(hidden));
+        hidden = self.conv_norm_out.forward_then(hidden, self.activation);
         self.conv_out.forward(hidden)
     }
 }
@@ -181,7 +181,7 @@ impl Decoder {
         for block in &self.up_blocks {
             hidden = block.forward(hidden);
         }
-        hidden = self.activation.forward(self.conv_norm_out.forward(hidden));
+        hidden = self.conv_norm_out.forward_then(hidden, self.activation);
         self.conv_out.forward(hidden)
     }
 }

@@ -127,6 +127,7 @@ mod tests {
         Ready {
             photos: (0..shown).map(photo).collect(),
             near: vec![Mask::from_fn(40, 48, |_, _| true); good],
+            most_alike: (0..good).map(|photo| (photo + 1) % shown).collect(),
             changes: Augmentation::pool(turns, 0.0, 5, 0),
             contexts: Default::default(),
         }

@@ -1,0 +1,46 @@
+//! What the processor's backend computes slowly, computed by kernels of our own.
+//!
+//! burn's `flex` keeps attention's scores in memory, composes norms of eight passes over their input, asks
+//! the C library for every exponential, and has no gradient of a convolution's weight. A kernel takes f32
+//! tensors of that backend, plain or differentiated, and gives `None` for all others, whose layer then goes
+//! on with burn's operators: graphics processors and half precision are untouched.
+//! What a photo's result depends on is cut neither by the number of threads nor by that of photos in a
+//! batch, so the same bits come out.
+//!
+//! Tensors are reached by [`Tensor::try_into_primitive`](burn::tensor::Tensor::try_into_primitive) rather
+//! than by burn's `backend_extension`: that panics on a backend that nobody listed, this says no.
+//!
+//! Without the feature `cpu-kernels` every kernel gives `None`; without `training-kernels` those of
+//! differentiated tensors do.
+
+#[cfg(feature = "cpu-kernels")]
+mod attention;
+#[cfg(feature = "cpu-kernels")]
+mod convolution;
+#[cfg(feature = "cpu-kernels")]
+mod exponential;
+#[cfg(feature = "cpu-kernels")]
+mod geglu;
+#[cfg(feature = "cpu-kernels")]
+mod group_norm;
+#[cfg(feature = "cpu-kernels")]
+mod layer_norm;
+#[cfg(feature = "cpu-kernels")]
+mod matmul;
+#[cfg(feature = "cpu-kernels")]
+mod operator;
+#[cfg(feature = "cpu-kernels")]
+mod threads;
+
+#[cfg(feature = "cpu-kernels")]
+pub use {
+    attention::attend, convolution::convolve, geglu::geglu, group_norm::group_norm,
+    layer_norm::layer_norm,
+};
+
+#[cfg(not(feature = "cpu-kernels"))]
+pub use absent::{attend, convolve, geglu, group_norm, layer_norm};
+
+/// The same functions for builds without kernels.
+#[cfg(not(feature = "cpu-kernels"))]
+mod absent;

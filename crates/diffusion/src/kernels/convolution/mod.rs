@@ -1,0 +1,187 @@
+//! Convolutions of step 1, and their gradients.
+//!
+//! burn's `flex` spends as long on copying a convolution's input as on multiplying it: here 3×3 ones go by
+//! Winograd's tiles. It computes a weight's gradient as a convolution with the output's gradient as its
+//! kernel, and an input's as a transposed one: here the first is a matrix product over all places of a
+//! photo, and the second the convolution with the weight turned about.
+
+mod weight_gradient;
+mod winograd;
+
+use burn::tensor::ops::ConvOptions;
+use burn::tensor::{Device, Tensor, TensorData};
+
+use super::operator::{Operator, Values, apply};
+use super::threads::sum;
+use weight_gradient::weight_gradient;
+
+/// `torch.nn.functional.conv2d` with step 1, or `None` where burn's own has to do it.
+///
+/// # Shapes
+/// `input` `[batch, in, height, width]`, `weight` `[out, in, kernel, kernel]`, `bias` `[out]`; `padding`
+/// before and after, less than the kernel. The result is `[batch, out, height', width']`.
+pub fn convolve(
+    input: &Tensor<4>,
+    weight: &Tensor<4>,
+    bias: Option<&Tensor<1>>,
+    padding: (usize, usize),
+) -> Option<Tensor<4>> {
+    let [batch, inputs, height, width] = input.dims();
+    let [outputs, own_inputs, kernel, columns] = weight.dims();
+    let padded = |side: usize| side + padding.0 + padding.1;
+    if own_inputs != inputs
+        || kernel != columns
+        || kernel <= padding.0.max(padding.1)
+        || kernel > padded(height.min(width))
+        || batch * inputs * outputs * height * width == 0
+        || bias.is_some_and(|bias| bias.dims() != [outputs])
+    {
+        return None;
+    }
+    let sizes = Sizes {
+        batch,
+        inputs,
+        outputs,
+        input: [height, width],
+        output: [height, width].map(|side| padded(side) + 1 - kernel),
+        kernel,
+        padding,
+    };
+    let recorded = [input.device(), weight.device()];
+    if !recorded.iter().any(Device::is_autodiff) && !winograd::takes(&sizes) {
+        return None;
+    }
+    let (input, weight) = (
+        input.clone().into_dispatch(),
+        weight.clone().into_dispatch(),
+    );
+    match bias {
+        None => apply(Convolution(sizes), [input, weight]),
+        Some(bias) => apply(
+            Convolution(sizes),
+            [input, weight, bias.clone().into_dispatch()],
+        ),
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Sizes {
+    batch: usize,
+    inputs: usize,
+    outputs: usize,
+    /// Height and width.
+    input: [usize; 2],
+    output: [usize; 2],
+    kernel: usize,
+    padding: (usize, usize),
+}
+
+impl Sizes {
+    fn input_shape(&self) -> [usize; 4] {
+        [self.batch, self.inputs, self.input[0], self.input[1]]
+    }
+
+    fn output_shape(&self) -> [usize; 4] {
+        [self.batch, self.outputs, self.output[0], self.output[1]]
+    }
+
+    fn weight_shape(&self) -> [usize; 4] {
+        [self.outputs, self.inputs, self.kernel, self.kernel]
+    }
+}
+
+/// With two inputs (input, weight) or three (and bias).
+#[derive(Debug, Clone, Copy)]
+struct Convolution(Sizes);
+
+impl<const N: usize> Operator<N> for Convolution {
+    fn forward(&self, inputs: [&[f32]; N]) -> Values {
+        let sizes = &self.0;
+        if winograd::takes(sizes) {
+            return winograd::convolve(sizes, inputs[0], inputs[1], inputs.get(2).copied());
+        }
+        let bias = inputs.get(2).map(|bias| of_slice(bias, [sizes.outputs]));
+        let input = of_slice(inputs[0], sizes.input_shape());
+        let weight = of_slice(inputs[1], sizes.weight_shape());
+        by_burn(input, weight, bias, sizes.padding, sizes.output_shape())
+    }
+
+    fn backward(
+        &self,
+        inputs: [&[f32]; N],
+        gradient: &[f32],
+        wanted: [bool; N],
+    ) -> [Option<Values>; N] {
+        let sizes = &self.0;
+        let mut found = [const { None }; N];
+        for (index, found) in found
+            .iter_mut()
+            .enumerate()
+            .filter(|(index, _)| wanted[*index])
+        {
+            *found = Some(match index {
+                0 => input_gradient(sizes, inputs[1], gradient),
+                1 => weight_gradient(sizes, inputs[0], gradient),
+                _ => bias_gradient(sizes, gradient),
+            });
+        }
+        found
+    }
+}
+
+fn of_slice<const D: usize>(values: &[f32], shape: [usize; D]) -> Tensor<D> {
+    Tensor::from_data(TensorData::new(values.to_vec(), shape), &Device::flex())
+}
+
+fn by_burn(
+    input: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    padding: (usize, usize),
+    shape: [usize; 4],
+) -> Values {
+    let options = ConvOptions::new_with_padding([1; 2], [padding; 2], [1, 1], 1);
+    let output = burn::tensor::module::conv2d(input, weight, bias, options);
+    // f32 goes in, so f32 comes out.
+    let values = output.into_data().try_to_vec::<f32>().unwrap_or_default();
+    Values::new(values, shape)
+}
+
+/// The output's gradient, convolved with the weight turned about and its channels exchanged.
+fn input_gradient(sizes: &Sizes, weight: &[f32], gradient: &[f32]) -> Values {
+    let places = sizes.kernel * sizes.kernel;
+    let mut turned = vec![0.0_f32; weight.len()];
+    for (index, kernel) in weight.chunks_exact(places).enumerate() {
+        let (output, input) = (index / sizes.inputs, index % sizes.inputs);
+        let to = &mut turned[(input * sizes.outputs + output) * places..][..places];
+        to.iter_mut()
+            .zip(kernel.iter().rev())
+            .for_each(|(to, from)| *to = *from);
+    }
+    let [outputs, inputs, ..] = sizes.weight_shape();
+    let backwards = Sizes {
+        inputs: outputs,
+        outputs: inputs,
+        input: sizes.output,
+        output: sizes.input,
+        ..*sizes
+    };
+    if winograd::takes(&backwards) {
+        return winograd::convolve(&backwards, gradient, &turned, None);
+    }
+    let weight = of_slice(&turned, [inputs, outputs, sizes.kernel, sizes.kernel]);
+    let gradient = of_slice(gradient, sizes.output_shape());
+    let rest = sizes.kernel - 1;
+    let padding = (rest - sizes.padding.0, rest - sizes.padding.1);
+    by_burn(gradient, weight, None, padding, sizes.input_shape())
+}
+
+fn bias_gradient(sizes: &Sizes, gradient: &[f32]) -> Values {
+    let mut totals = vec![0.0_f64; sizes.outputs];
+    let plane = sizes.output[0] * sizes.output[1];
+    for (index, plane) in gradient.chunks_exact(plane).enumerate() {
+        totals[index % sizes.outputs] += sum(plane, |value| value);
+    }
+    let totals: Vec<f32> = totals.into_iter().map(|total| total as f32).collect();
+    Values::new(totals, [sizes.outputs])
+}

@@ -1,0 +1,73 @@
+//! Work for all threads, and the widest instructions there are.
+
+/// Runs `work` on every task, on all threads. Their order says nothing about results.
+pub(super) fn each<T: Send>(tasks: Vec<T>, work: impl Fn(T) + Sync + Send) {
+    #[cfg(not(target_family = "wasm"))]
+    {
+        use rayon::prelude::*;
+        tasks.into_par_iter().for_each(work);
+    }
+    #[cfg(target_family = "wasm")]
+    tasks.into_iter().for_each(work);
+}
+
+/// Runs `work` compiled for the widest vectors of this processor. What it calls has to be inlined for that.
+#[inline(always)]
+pub(super) fn vectorised<R>(work: impl FnOnce() -> R) -> R {
+    struct Work<F>(F);
+    impl<R, F: FnOnce() -> R> pulp::NullaryFnOnce for Work<F> {
+        type Output = R;
+        #[inline(always)]
+        fn call(self) -> R {
+            (self.0)()
+        }
+    }
+    pulp::Arch::new().dispatch(Work(work))
+}
+
+/// Values that are added up side by side.
+const LANES: usize = 32;
+
+/// The sum of a function of pairs of values: in f32 within pieces short enough for it, in f64 over them.
+/// The order is that of the values alone.
+#[inline(always)]
+pub(super) fn sum2(left: &[f32], right: &[f32], of: impl Fn(f32, f32) -> f32 + Copy) -> f64 {
+    const PIECE: usize = 64 * LANES;
+    let mut total = 0.0_f64;
+    for (left, right) in left.chunks(PIECE).zip(right.chunks(PIECE)) {
+        let mut lanes = [0.0_f32; LANES];
+        let (mut rows, mut others) = (left.chunks_exact(LANES), right.chunks_exact(LANES));
+        for (row, other) in (&mut rows).zip(&mut others) {
+            for ((lane, a), b) in lanes.iter_mut().zip(row).zip(other) {
+                *lane += of(*a, *b);
+            }
+        }
+        let rest = rows.remainder().iter().zip(others.remainder());
+        let rest: f32 = rest.map(|(a, b)| of(*a, *b)).sum();
+        total += lanes.iter().map(|lane| f64::from(*lane)).sum::<f64>() + f64::from(rest);
+    }
+    total
+}
+
+/// The sum of a function of all values, as [`sum2`].
+#[inline(always)]
+pub(super) fn sum(values: &[f32], of: impl Fn(f32) -> f32 + Copy) -> f64 {
+    sum2(values, values, |value, _| of(value))
+}
+
+/// The largest value; −∞ of none.
+#[inline(always)]
+pub(super) fn max(values: &[f32]) -> f32 {
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    let mut rows = values.chunks_exact(LANES);
+    for row in &mut rows {
+        for (lane, value) in lanes.iter_mut().zip(row) {
+            *lane = if *value > *lane { *value } else { *lane };
+        }
+    }
+    let rest = rows.remainder().iter().copied();
+    lanes
+        .into_iter()
+        .chain(rest)
+        .fold(f32::NEG_INFINITY, f32::max)
+}
