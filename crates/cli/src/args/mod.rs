@@ -571,6 +571,26 @@ pub struct BenchArgs {
     /// Time loading and each network alone: for models with which a whole detection takes long
     #[arg(long)]
     pub networks_only: bool,
+    /// In turns with diffusers: networks, training steps and whole detections, results compared first
+    #[arg(long)]
+    pub peer: bool,
+    /// The Python that has the packages of tests/peer/requirements.txt
+    #[arg(
+        long,
+        value_name = "PATH",
+        default_value = "python3",
+        requires = "peer"
+    )]
+    pub python: PathBuf,
+    /// Photos that are judged by both, good ones first [default: drawn]
+    #[arg(long, value_name = "DIR", requires = "peer")]
+    pub photos: Option<PathBuf>,
+    /// So many photos are judged by both
+    #[arg(long, value_name = "N", default_value_t = 3, requires = "peer")]
+    pub photo_count: usize,
+    /// Only rows of the peer whose name holds this
+    #[arg(long, value_name = "WORDS", requires = "peer")]
+    pub only: Option<String>,
     /// Where bench.json goes
     #[arg(long)]
     pub out: Option<PathBuf>,
