@@ -588,6 +588,26 @@ pub struct BenchArgs {
     /// So many photos are judged by both
     #[arg(long, value_name = "N", default_value_t = 3, requires = "peer")]
     pub photo_count: usize,
+    /// How time and memory grow with size, batch, number of photos and good photos, beside how the work does
+    #[arg(long, conflicts_with = "peer")]
+    pub scaling: bool,
+    /// HTML report with plots of the growth
+    #[arg(long, value_name = "FILE", requires = "scaling")]
+    pub report: Option<PathBuf>,
+    /// Largest photo, pixels a side; above 512 it is judged in tiles
+    #[arg(
+        long,
+        value_name = "PIXELS",
+        default_value_t = 2048,
+        requires = "scaling"
+    )]
+    pub largest: usize,
+    /// Most photos in a row
+    #[arg(long, value_name = "N", default_value_t = 8, requires = "scaling")]
+    pub in_a_row: usize,
+    /// Most good photos whose prototypes are searched
+    #[arg(long, value_name = "N", default_value_t = 40, requires = "scaling")]
+    pub most_good: usize,
     /// Only rows of the peer whose name holds this
     #[arg(long, value_name = "WORDS", requires = "peer")]
     pub only: Option<String>,

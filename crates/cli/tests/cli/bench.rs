@@ -1,8 +1,8 @@
-//! `bench --peer` without any of the peer's packages: what is said where they are missing.
+//! `bench --peer` without any of the peer's packages, and `bench --scaling` on the smallest photos.
 
 use std::path::Path;
 
-use crate::support::{joined, run};
+use crate::support::{joined, json, run};
 
 const PEER: [&str; 6] = ["bench", "--peer", "--device", "cpu", "-q", "--python"];
 
@@ -53,4 +53,36 @@ fn flags_of_the_peer_need_it() {
     refused.refused(&["--peer"]);
     let refused = run(place.path(), &["bench", "--peer", "--photo-count", "0"]);
     refused.refused(&["--photo-count is 0"]);
+}
+
+#[test]
+fn growth_is_measured_fitted_and_plotted() {
+    let place = tempfile::tempdir().unwrap();
+    let small = [
+        "--largest",
+        "128",
+        "--in-a-row",
+        "2",
+        "--most-good",
+        "2",
+        "--runs",
+        "1",
+    ];
+    let files = ["--report", "growth.html", "--out", "growth.json"];
+    let scaling = ["bench", "--scaling", "--device", "cpu", "-q"];
+    let done = run(place.path(), &joined(&[&scaling, &small, &files])).ok();
+    assert!(done.out.contains("detection by size"), "{}", done.out);
+    let read = |name: &str| std::fs::read_to_string(place.path().join(name)).unwrap();
+    let growth = json(&read("growth.json"));
+    assert_eq!(growth["schema"], "anomalysd.scaling.v1");
+    let series = growth["series"].as_array().unwrap();
+    assert_eq!(series.len(), 5);
+    for one in series {
+        assert!(one["points"].as_array().unwrap().len() >= 2, "{one}");
+        assert!(one["growth"]["time"].is_number(), "{one}");
+        assert!(one["growth"]["work"].as_f64().unwrap() > 0.0, "{one}");
+    }
+    assert!(read("growth.html").matches("data:image/svg+xml").count() == 5);
+    let refused = run(place.path(), &["bench", "--scaling", "--largest", "10"]);
+    refused.refused(&["--largest is 10"]);
 }

@@ -2,6 +2,7 @@
 
 mod peer;
 mod row;
+mod scaling;
 
 use std::collections::BTreeMap;
 
@@ -43,11 +44,20 @@ pub fn run(args: &BenchArgs, quiet: bool) -> Outcome {
             "--photo-count is 0, expected at least 1".into(),
         ));
     }
+    if !(64..=16_384).contains(&args.largest) {
+        return Err(CliError::Input(format!(
+            "--largest is {}, expected 64 to 16384",
+            args.largest
+        )));
+    }
     let started_peer = args.peer.then(|| peer::start(args)).transpose()?;
     let started = now_ms();
     let engine = Engine::load(&args.engine)?;
     let features = engine.features(&args.engine)?;
     let loaded = now_ms() - started;
+    if args.scaling {
+        return scaling::run(args, quiet, &engine, &features);
+    }
     let rows = match started_peer {
         Some(program) => peer::rows(args, quiet, &engine, &features, program)?,
         None => stages(args, quiet, &engine, &features, loaded)?,
