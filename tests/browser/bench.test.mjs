@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { difference, line, median, row } from './bench/compare.mjs';
+import { difference, line, median, merged, row } from './bench/compare.mjs';
 
 const turns = { ours: [9, 8, 7], theirs: [10, 12, 11], apart: 1e-6, first: { ours: 40_000, theirs: 500 }, dispatches: 310 };
 
@@ -23,4 +23,9 @@ test('a difference is relative, and what is no number is infinitely far', () => 
   assert.equal(difference([1], [NaN]), Infinity);
   assert.equal(difference([1], [1, 1]), Infinity);
   assert.equal(median([3, 1, 2]), 2);
+});
+
+test('rows of the same name are replaced, others kept', () => {
+  const rows = merged([{ name: 'a', ours_ms: 1 }, { name: 'b', ours_ms: 2 }], [{ name: 'c', ours_ms: 3 }, { name: 'a', ours_ms: 4 }]);
+  assert.deepEqual(rows.map(({ name, ours_ms: ms }) => `${name}${ms}`), ['a4', 'b2', 'c3']);
 });

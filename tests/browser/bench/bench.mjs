@@ -1,14 +1,14 @@
 // `cargo xtask bench-web`: the U-Net of `mini` by this engine and by onnxruntime-web, in turns, in one Chromium.
 //
 // Usage: bench.mjs FOLDER OUT RUNS DEVICE... where FOLDER holds unet.onnx and shapes.json. Both engines run in workers of
-// one page of `anomalysd serve`, so under its content security policy.
+// one page of `anomalysd serve`, so under its content security policy. OUT may be a bench.json: rows of other names stay.
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { browser, serve } from '../support.mjs';
-import { TOLERANCE, difference, line, row } from './compare.mjs';
+import { TOLERANCE, difference, line, merged, row } from './compare.mjs';
 
 const [folder, out, runs, ...devices] = process.argv.slice(2);
 const here = dirname(fileURLToPath(import.meta.url));
@@ -107,4 +107,5 @@ try {
   await chromium.close();
   server.stop();
 }
-writeFileSync(out, `${JSON.stringify({ schema: 'anomalysd.bench.v1', rows }, null, 2)}\n`);
+const known = existsSync(out) ? JSON.parse(readFileSync(out, 'utf8')).rows : [];
+writeFileSync(out, `${JSON.stringify({ schema: 'anomalysd.bench.v1', rows: merged(known, rows) }, null, 2)}\n`);

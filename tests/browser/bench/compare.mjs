@@ -52,6 +52,13 @@ export function line(row) {
   return `${row.name}: ours ${row.ours_ms} ms, ${row.peer} ${row.peer_ms} ms, ${row.ratio} of it, goal ${row.goal} ${said(row.ratio <= row.goal)}, equal within ${row.difference.toExponential(0)}${first}`;
 }
 
+/** Rows of the same name replaced where they stand, new ones after the others. */
+export function merged(known, rows) {
+  const names = known.map(({ name }) => name);
+  const kept = known.map((old) => rows.find(({ name }) => name === old.name) ?? old);
+  return [...kept, ...rows.filter(({ name }) => !names.includes(name))];
+}
+
 function rounded(value) {
   return Math.round(value * 1000) / 1000;
 }

@@ -614,6 +614,12 @@ pub struct BenchArgs {
     /// Where bench.json goes
     #[arg(long)]
     pub out: Option<PathBuf>,
+    /// Keep rows that are in --out already under other names
+    #[arg(long, requires = "out", conflicts_with = "scaling")]
+    pub merge: bool,
+    /// Said before the name of each row
+    #[arg(long, value_name = "WORDS", conflicts_with = "scaling")]
+    pub label: Option<String>,
     /// Model, features, device.
     #[command(flatten)]
     pub engine: EngineArgs,

@@ -86,3 +86,26 @@ fn growth_is_measured_fitted_and_plotted() {
     let refused = run(place.path(), &["bench", "--scaling", "--largest", "10"]);
     refused.refused(&["--largest is 10"]);
 }
+
+/// What is committed: each row that has a peer has its ratio and its goal.
+#[test]
+fn committed_ratios_are_ours_over_theirs_and_have_goals() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/bench.json");
+    let bench = json(&std::fs::read_to_string(path).unwrap());
+    assert_eq!(bench["schema"], "anomalysd.bench.v1");
+    for row in bench["rows"].as_array().unwrap() {
+        let number = |name: &str| row[name].as_f64();
+        assert!(number("ours_ms").unwrap() > 0.0, "{row}");
+        let Some(peer_ms) = number("peer_ms") else {
+            continue;
+        };
+        let ratio = number("ours_ms").unwrap() / peer_ms;
+        assert!(
+            (number("ratio").unwrap() - ratio).abs() < 1e-3 * ratio.max(1.0),
+            "{row}"
+        );
+        assert!(number("goal").unwrap() > 0.0, "{row}");
+        assert!(row["peer"].is_string(), "{row}");
+        assert!(number("difference").unwrap_or(0.0) < 1e-3, "{row}");
+    }
+}

@@ -85,16 +85,23 @@ fn stages(
 }
 
 /// A table for people, and bench.json where it is asked for.
-fn print(args: &BenchArgs, rows: Vec<Row>) -> Outcome {
+fn print(args: &BenchArgs, mut rows: Vec<Row>) -> Outcome {
+    if let Some(label) = &args.label {
+        for row in &mut rows {
+            row.name = format!("{label}: {}", row.name);
+        }
+    }
     let mut text: Vec<String> = rows.iter().map(Row::line).collect();
     if let Some(peak) = peak_mib() {
         text.push(format!("{:<34} {peak:>10.1} MiB", "peak memory"));
     }
     output::print(&text.join("\n"))?;
-    match &args.out {
-        Some(path) => output::write_json(path, &Bench::new(rows)),
-        None => Ok(()),
+    let Some(path) = &args.out else { return Ok(()) };
+    let mut bench = Bench::new(&rows)?;
+    if args.merge {
+        bench = bench.over(path)?;
     }
+    output::write_json(path, &bench)
 }
 
 /// A fit on good photos, and the stages of a detection.

@@ -1,22 +1,54 @@
 //! What bench.json holds.
 
-use serde::Serialize;
+use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
+use crate::error::{CliError, Outcome};
 use crate::memory::peak_mib;
 
+const SCHEMA: &str = "anomalysd.bench.v1";
+
 /// bench.json.
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 pub struct Bench {
-    pub schema: &'static str,
-    pub rows: Vec<Row>,
+    schema: String,
+    rows: Vec<serde_json::Value>,
 }
 
 impl Bench {
-    pub fn new(rows: Vec<Row>) -> Self {
-        Self {
-            schema: "anomalysd.bench.v1",
-            rows,
+    /// The rows of a run.
+    pub fn new(rows: &[Row]) -> Outcome<Self> {
+        let written = rows.iter().map(serde_json::to_value).collect();
+        let internal = |error| CliError::Internal(format!("JSON: {error}"));
+        Ok(Self {
+            schema: SCHEMA.to_owned(),
+            rows: Result::map_err(written, internal)?,
+        })
+    }
+
+    /// With what a file holds under other names: rows of the same name are replaced where they stand, new ones follow.
+    pub fn over(self, path: &Path) -> Outcome<Self> {
+        if !path.exists() {
+            return Ok(self);
         }
+        let read = std::fs::read_to_string(path).map_err(|error| CliError::at(path, error))?;
+        let mut merged: Self =
+            serde_json::from_str(&read).map_err(|error| CliError::at(path, error))?;
+        if merged.schema != SCHEMA {
+            return Err(CliError::at(path, format!("is no {SCHEMA}")));
+        }
+        for row in self.rows {
+            match merged
+                .rows
+                .iter_mut()
+                .find(|old| old["name"] == row["name"])
+            {
+                Some(old) => *old = row,
+                None => merged.rows.push(row),
+            }
+        }
+        Ok(merged)
     }
 }
 
@@ -112,6 +144,25 @@ mod tests {
         assert_eq!(Row::ours("step".into(), 1.0, "cpu").met(), None);
         let without = Row::ours("step".into(), 1.0, "cpu").beside("peer", 0.0, 1.0);
         assert_eq!(without.ratio, None);
+    }
+
+    #[test]
+    fn rows_of_the_same_name_are_replaced_and_others_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bench.json");
+        let bench = |rows: &[(&str, f64)]| {
+            let row = |(name, ms): &(&str, f64)| Row::ours((*name).into(), *ms, "cpu");
+            Bench::new(&rows.iter().map(row).collect::<Vec<_>>()).unwrap()
+        };
+        let first = bench(&[("a", 1.0), ("b", 2.0)]).over(&path).unwrap();
+        std::fs::write(&path, serde_json::to_string(&first).unwrap()).unwrap();
+        let merged = bench(&[("c", 3.0), ("a", 4.0)]).over(&path).unwrap();
+        let of = |row: &serde_json::Value| (row["name"].clone(), row["ours_ms"].clone());
+        let rows: Vec<_> = merged.rows.iter().map(of).collect();
+        let expected = [("a", 4.0), ("b", 2.0), ("c", 3.0)];
+        assert_eq!(rows, expected.map(|(name, ms)| (name.into(), ms.into())));
+        std::fs::write(&path, "{}").unwrap();
+        assert!(bench(&[]).over(&path).is_err());
     }
 
     #[test]
