@@ -1,4 +1,4 @@
-//! The report: a chart of time beside work for each series, and its numbers.
+//! The report: charts of time and memory beside the work for each series, and its numbers.
 
 use base64::Engine as _;
 
@@ -10,7 +10,7 @@ use crate::html;
 pub fn page(series: &[Series], device: &str) -> String {
     let intro = format!(
         "<h1>How time and memory grow</h1><p>On {}. Both axes are logarithmic, so that a power is a straight line; the \
-work is drawn through the first measured time. Exponents are slopes by least squares.</p>",
+work is drawn through the first measured value. Exponents are slopes by least squares; memory is all that the process holds.</p>",
         html::escape(device)
     );
     let parts: Vec<String> = series.iter().map(section).collect();
@@ -23,13 +23,18 @@ fn section(series: &Series) -> String {
         Some(false) => "<strong>Something grows faster than the work.</strong>",
         None => "Too few points for an exponent.",
     };
-    let chart = chart(series).map_or(String::new(), |chart| {
+    let charts: String = [
+        chart(series, "milliseconds", "time", &|point| Some(point.ms)),
+        chart(series, "MiB", "memory", &|point| point.peak_mib),
+    ]
+    .into_iter()
+    .flatten()
+    .map(|chart| {
         let svg = base64::engine::general_purpose::STANDARD.encode(chart.svg());
-        format!(
-            "<p><img src=\"data:image/svg+xml;base64,{svg}\" alt=\"{}\"></p>",
-            html::escape(&series.name)
-        )
-    });
+        let name = html::escape(&chart.title);
+        format!("<p><img src=\"data:image/svg+xml;base64,{svg}\" alt=\"{name}\"></p>")
+    })
+    .collect();
     let number = |value: Option<f64>, digits| {
         value.map_or("–".into(), |value: f64| format!("{value:.digits$}"))
     };
@@ -49,7 +54,7 @@ fn section(series: &Series) -> String {
         .collect();
     let growth = series.growth;
     format!(
-        "<h2>{}</h2><p>{said}</p>{chart}<table><thead><tr><th>{}</th><th>ms</th><th>peak MiB</th><th>GFLOP</th>\
+        "<h2>{}</h2><p>{said}</p>{charts}<table><thead><tr><th>{}</th><th>ms</th><th>peak MiB</th><th>GFLOP</th>\
 <th>GFLOP/s</th></tr></thead><tbody>{}<tr class=\"mean\"><td>exponent</td><td>{}</td><td>{}</td><td>{}</td><td></td></tr>\
 </tbody></table>",
         html::escape(&series.name),
@@ -61,25 +66,31 @@ fn section(series: &Series) -> String {
     )
 }
 
-/// Time, and the work scaled to the first time; nothing for fewer than two points.
-fn chart(series: &Series) -> Option<Chart> {
+/// What was measured, and the work scaled to the first of it; nothing for fewer than two points.
+fn chart(
+    series: &Series,
+    unit: &str,
+    name: &str,
+    measured: &dyn Fn(&Sample) -> Option<f64>,
+) -> Option<Chart> {
     let (first, last) = (series.points.first()?, series.points.last()?);
-    if first.x >= last.x || first.ms <= 0.0 || first.flop <= 0.0 {
+    let begin = measured(first)?;
+    if first.x >= last.x || begin <= 0.0 || first.flop <= 0.0 {
         return None;
     }
-    let work = |point: &Sample| point.flop / first.flop * first.ms;
-    let time = |point: &Sample| point.ms;
+    let work = |point: &Sample| point.flop / first.flop * begin;
+    let own = |point: &Sample| measured(point).unwrap_or(begin);
     let all = series
         .points
         .iter()
-        .flat_map(|point| [work(point), time(point)]);
+        .flat_map(|point| [work(point), own(point)]);
     let (mut low, mut high) = (f64::INFINITY, 0.0f64);
     for value in all {
         (low, high) = (low.min(value), high.max(value));
     }
     let decades = low.log10().floor() as i32..=high.log10().ceil() as i32;
     let y = Axis {
-        label: "milliseconds".into(),
+        label: unit.into(),
         low: 10f64.powi(*decades.start()),
         high: 10f64.powi(*decades.end()),
         ticks: decades
@@ -114,12 +125,12 @@ fn chart(series: &Series) -> Option<Chart> {
         mark: Mark::Band,
     };
     Some(Chart {
-        title: series.name.clone(),
-        subtitle: series.line(),
+        title: format!("{}: {name}", series.name),
+        subtitle: "both axes logarithmic; the work begins where the measurement does".into(),
         x,
         y,
         lines: vec![
-            line("time", PALETTE[0], &time),
+            line(name, PALETTE[0], &own),
             line("work", PALETTE[1], &work),
         ],
         diagonal: None,
@@ -143,7 +154,7 @@ mod tests {
             Series::new("<one>", "photos", vec![point(1.0)]),
         ];
         let page = page(&series, "cpu");
-        assert_eq!(page.matches("data:image/svg+xml").count(), 1);
+        assert_eq!(page.matches("data:image/svg+xml").count(), 2);
         assert!(page.contains("Neither time nor memory grows faster"));
         assert!(page.contains("&lt;one&gt;") && page.contains("Too few points"));
     }
