@@ -1,7 +1,9 @@
-// `?bench`: learns and judges a sample a few times and shows one JSON to copy. `?bench&runs=5&device=cpu&mode=faithful&sample=pill`
-// choose otherwise. It talks to the engine, not to the widget, so that nothing is drawn meanwhile.
+// `?bench`: learns and judges a sample a few times, runs each network alone, and shows one JSON to copy.
+// `?bench&runs=5&device=cpu&mode=faithful&sample=pill&size=128` choose otherwise. It talks to the engine, not to the widget, so
+// that nothing is drawn meanwhile.
 
 import { AnomalySD } from './anomalysd/index.js';
+import { measureNetworks } from './bench-networks.js';
 import { defectOf, titleOf } from './samples.js';
 
 const find = (id) => document.getElementById(id);
@@ -27,6 +29,8 @@ async function measure(samples, query, say) {
   const mode = query.get('mode') ?? 'fast';
   const runs = Math.max(1, Number(query.get('runs') ?? 3) || 3);
   const sample = samples.find(({ name }) => name === query.get('sample')) ?? samples[0];
+  const size = Number(query.get('size')) || undefined;
+  const options = size && { size };
   if (!sample) throw new Error('There are no sample photos beside this page.');
   const [good, suspect] = await Promise.all([Promise.all(sample.good.map(photo)), photo(defectOf(sample))]);
 
@@ -37,7 +41,7 @@ async function measure(samples, query, say) {
   const detections = [];
   for (let run = 1; run <= runs; run += 1) {
     say(`${titleOf(sample.name)}: run ${run} of ${runs}.`);
-    const [profile, fitMs] = await timed(() => engine.fit({ good, mode }));
+    const [profile, fitMs] = await timed(() => engine.fit({ good, mode, options }));
     const [result, detectMs] = await timed(() => engine.detect(suspect, { profile, mode }));
     fits.push(fitMs);
     const { score, verdict, threshold, timings_ms } = result.toJSON();
@@ -45,13 +49,16 @@ async function measure(samples, query, say) {
   }
   const { info, note } = engine;
   engine.dispose();
+  const networks = await measureNetworks({ bundle, device: info.device, size, runs, say });
   return {
     schema: 'anomalysd.bench-web.v1',
     browser: navigator.userAgent,
     threads: navigator.hardwareConcurrency,
     capabilities,
+    device: info.device,
     engine: { ...info, note },
     sample: { name: sample.name, good: good.length, mode },
+    networks,
     load_ms: loadMs,
     fit_ms: fits,
     detect: detections,

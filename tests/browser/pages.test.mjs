@@ -76,3 +76,25 @@ test('three widgets of a dashboard share one engine under a strict policy', asyn
   assert.deepEqual(heard, []);
   await context.close();
 });
+
+test('`?bench` ends with one JSON to copy: device, engine, each network, the stages of a detection', async () => {
+  const context = await chromium.newContext({ permissions: ['clipboard-read', 'clipboard-write'] });
+  const { page, heard } = await open(context, `${server.url}?bench&device=cpu&runs=1&size=64`);
+  const copy = page.getByRole('button', { name: 'Copy JSON' });
+  await copy.waitFor({ timeout: 300_000 });
+  await copy.click();
+  await page.getByRole('button', { name: 'Copied' }).waitFor();
+  const report = JSON.parse(await page.evaluate(() => navigator.clipboard.readText()));
+  assert.equal(report.error, undefined, JSON.stringify(report.error));
+  assert.equal(report.schema, 'anomalysd.bench-web.v1');
+  assert.equal(report.device, 'cpu');
+  assert.equal(report.engine.model.name, 'mini');
+  for (const network of ['unet', 'encode', 'decode']) {
+    const { first_ms: first, ms, dispatches } = report.networks[network];
+    assert.ok(first > 0 && ms > 0 && dispatches === 0, `${network}: ${first}, ${ms}, ${dispatches}`);
+  }
+  assert.ok(report.detect[0].timings_ms.denoise > 0);
+  assert.deepEqual(await violations(page), []);
+  assert.deepEqual(heard, []);
+  await context.close();
+});

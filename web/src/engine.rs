@@ -12,6 +12,7 @@ use anomalysd_detect::repaint::DiffusionRepair;
 use anomalysd_detect::report::{self, DetectionResult, Identity, Shared};
 use anomalysd_diffusion::model::InpaintModel;
 use anomalysd_imaging::{Map, Photo};
+use burn::tensor::{Tensor, TensorData};
 use js_sys::{Array, Map as JsMap, Reflect, Uint8Array};
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
@@ -252,6 +253,48 @@ impl Engine {
             repaired: detection.repaired,
             smallest: detection.smallest,
         })
+    }
+
+    /// One pass of a part of the model, for a bench: `unet`, `encode` or `decode` of one input, whose width
+    /// and height are equal. `context` is the text of a `unet`, at its `timestep`.
+    ///
+    /// # Shapes
+    /// `[C, side, side]` to the values of the result, row-major; `context`: `[tokens, width]`.
+    ///
+    /// # Errors
+    /// `internal`: numbers that do not fit; what the device reported.
+    pub async fn pass(
+        &self,
+        part: &str,
+        input: Vec<f32>,
+        side: usize,
+        timestep: f32,
+        context: Vec<f32>,
+    ) -> Result<Vec<f32>, JsValue> {
+        let model = self.models.own(&self.opened)?;
+        let device = &self.opened.device;
+        let channels = input.len() / (side * side).max(1);
+        let input =
+            Tensor::<4>::from_data(TensorData::new(input, [1, channels, side, side]), device);
+        let output = match part {
+            "unet" => {
+                let width = model.unet.config().context_width();
+                let shape = [1, context.len() / width, width];
+                let context = Tensor::from_data(TensorData::new(context, shape), device);
+                model.unet.forward(input, &[timestep], context, None)
+            }
+            "encode" => model.vae.enc(input),
+            "decode" => model.vae.dec(input),
+            other => return Err(WebError::argument(format!("{other} is no part")).into()),
+        };
+        let output = output.map_err(DetectError::from).map_err(WebError::from)?;
+        let read = output
+            .into_data_async()
+            .await
+            .map_err(|error| format!("{error:?}"));
+        self.opened.check()?;
+        let values = read.and_then(|data| data.try_to_vec().map_err(|error| format!("{error:?}")));
+        Ok(values.map_err(WebError::argument)?)
     }
 
     /// What the device reported comes before what its numbers led to. A failed read may be heard of

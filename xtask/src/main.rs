@@ -3,6 +3,7 @@
 //! A chore sets up what it needs on a bare machine, says what it runs, and holds no business logic:
 //! whatever a user may want as well is in the `anomalysd` command.
 
+mod bench_web;
 mod command;
 mod demo;
 mod feature_network;
@@ -55,6 +56,8 @@ enum Chore {
     FeatureNetwork,
     /// Check that no crate imports upward.
     Layers,
+    /// Time the U-Net in Chromium against onnxruntime-web: one thread of the processor, and WebGPU in software.
+    BenchWeb(bench_web::BenchWeb),
     /// Build the npm package and the page: web/dist and web/site.
     Web {
         /// The CPU engine alone; the other stays as an earlier build left it.
@@ -81,6 +84,7 @@ fn main() -> ExitCode {
             feature_network::ensure(&root, std::time::Duration::from_secs(600))
         }
         Chore::Layers => layers::check(&root),
+        Chore::BenchWeb(arguments) => bench_web::run(&root, &arguments),
         Chore::Web { cpu, scripts } => {
             let engines: &[Engine] = match (cpu, scripts) {
                 (_, true) => &[],

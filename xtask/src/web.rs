@@ -22,7 +22,7 @@ pub enum Engine {
 
 impl Engine {
     /// Feature of `anomalysd-web`, and stem of the files.
-    fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Cpu => "cpu",
             Self::WebGpu => "webgpu",

@@ -7,6 +7,12 @@ pub fn peak_mib() -> Option<f64> {
     status_mib("VmHWM:")
 }
 
+/// Forgets the largest so far: from now on it is measured anew, where the system can (Linux).
+pub fn forget_peak() {
+    // Where it cannot, the peak stays that of the whole process.
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+}
+
 /// What is in use now, in words: resident memory, and what is reserved on a device that has its own.
 pub fn in_use(device: &Device) -> Option<String> {
     words(status_mib("VmRSS:"), device)

@@ -2,6 +2,7 @@
 
 mod ablations;
 mod bad_input;
+mod bench;
 mod cache;
 mod evaluations;
 mod jobs;

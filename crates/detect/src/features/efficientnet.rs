@@ -76,6 +76,11 @@ impl EfficientNetLite0 {
         EMBEDDED.is_some()
     }
 
+    /// The file of the weights of this build; `None` where it was made without them.
+    pub fn embedded_bytes() -> Option<&'static [u8]> {
+        EMBEDDED
+    }
+
     /// The weights of this build; `None` where it was made without them.
     ///
     /// # Errors

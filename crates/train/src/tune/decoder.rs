@@ -44,6 +44,13 @@ fn is_trained(name: &str) -> bool {
     TRAINED.iter().any(|part| name.starts_with(part))
 }
 
+/// The autoencoder with gradients for its decoder.
+pub(super) fn with_gradients(vae: &Vae, device: &Device) -> Vae {
+    train_only(on_device(vae, device), |name| {
+        name.strip_prefix(NETWORK).is_some_and(is_trained)
+    })
+}
+
 /// What the decoder is trained on.
 struct Crop {
     photo: Photo,
@@ -188,9 +195,7 @@ pub(super) fn train(
         factor: model.vae.factor(),
         seed: options.seed,
     });
-    let module = train_only(on_device(&model.vae, &device), |name| {
-        name.strip_prefix(NETWORK).is_some_and(is_trained)
-    });
+    let module = with_gradients(&model.vae, &device);
     let mut setting = Setting {
         vae: &model.vae,
         plain: &model.device,

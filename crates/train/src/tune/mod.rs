@@ -16,6 +16,7 @@ mod options;
 mod perceptual;
 mod photos;
 mod resume;
+pub mod step;
 mod trial;
 mod unet;
 

@@ -46,17 +46,26 @@ pub fn lora_config(options: &Options) -> LoraConfig {
 fn module(task: &Task<'_>, options: &Options, device: &Device) -> Result<UNet2DConditionModel> {
     let unet = &task.model.unet;
     Ok(match options.method {
-        Method::Lora => {
-            let shared = SharedTensors::of(unet);
-            let loader =
-                Loader::sharing(&shared, &task.model.device).with_lora(lora_config(options));
-            let unet = UNet2DConditionModel::load(unet.config(), &loader)?;
-            train_only(on_device(&unet, device), |name| {
-                name.ends_with(".lora.down") || name.ends_with(".lora.up")
-            })
-        }
+        Method::Lora => with_branches(task.model, lora_config(options), device)?,
         Method::Full => on_device(unet, device),
     })
+}
+
+/// The U-Net with the branches of a LoRA, whose factors alone are trained.
+pub(super) fn with_branches(
+    model: &InpaintModel,
+    lora: LoraConfig,
+    device: &Device,
+) -> anomalysd_diffusion::Result<UNet2DConditionModel> {
+    let shared = SharedTensors::of(&model.unet);
+    let loader = Loader::sharing(&shared, &model.device).with_lora(lora);
+    let unet = UNet2DConditionModel::load(model.unet.config(), &loader)?;
+    Ok(train_only(on_device(&unet, device), is_factor))
+}
+
+/// Whether a tensor of the U-Net is a factor of a LoRA.
+pub(super) fn is_factor(name: &str) -> bool {
+    name.ends_with(".lora.down") || name.ends_with(".lora.up")
 }
 
 /// Number of values of the U-Net that would be trained.

@@ -1,4 +1,8 @@
-//! `bench`: where the time of a detection goes.
+//! `bench`: where the time of a detection goes, and what a peer takes for the same.
+
+mod peer;
+mod row;
+mod scaling;
 
 use std::collections::BTreeMap;
 
@@ -11,7 +15,6 @@ use anomalysd_detect::report::timings;
 use anomalysd_diffusion::model::InpaintModel;
 use anomalysd_imaging::{DecodeLimits, decode, encode_png};
 use burn::tensor::Tensor;
-use serde::Serialize;
 
 use crate::args::BenchArgs;
 use crate::engine::Engine;
@@ -19,6 +22,8 @@ use crate::error::{CliError, Outcome};
 use crate::memory::peak_mib;
 use crate::output;
 use crate::progress::{cancelled, now_ms};
+
+use row::{Bench, Row, median};
 
 /// Side of the photo.
 const SIDE: usize = 256;
@@ -28,75 +33,75 @@ const TIMESTEP: f32 = 501.0;
 /// Good photos fitted on.
 const GOOD: u64 = 4;
 
-/// bench.json.
-#[derive(Serialize)]
-struct Bench {
-    schema: &'static str,
-    rows: Vec<Row>,
-}
-
-/// One measured thing. `peer` is another program's time for the same work, where one was run.
-#[derive(Serialize)]
-struct Row {
-    name: String,
-    ours_ms: f64,
-    peer: Option<String>,
-    peer_ms: Option<f64>,
-    ratio: Option<f64>,
-    goal: Option<f64>,
-    peak_mib: Option<f64>,
-    device: String,
-}
-
 /// Times loading and the networks one by one; then, unless told not to, fits a drawn product on four
-/// photos and judges another one. Prints medians.
+/// photos and judges another one. Prints medians. With `--peer` all of it in turns with another program.
 pub fn run(args: &BenchArgs, quiet: bool) -> Outcome {
     if args.runs == 0 {
         return Err(CliError::Input("--runs is 0, expected at least 1".into()));
     }
+    if args.photo_count == 0 {
+        return Err(CliError::Input(
+            "--photo-count is 0, expected at least 1".into(),
+        ));
+    }
+    if !(64..=16_384).contains(&args.largest) {
+        return Err(CliError::Input(format!(
+            "--largest is {}, expected 64 to 16384",
+            args.largest
+        )));
+    }
+    let started_peer = args.peer.then(|| peer::start(args)).transpose()?;
     let started = now_ms();
     let engine = Engine::load(&args.engine)?;
     let features = engine.features(&args.engine)?;
     let loaded = now_ms() - started;
+    if args.scaling {
+        return scaling::run(args, quiet, &engine, &features);
+    }
+    let rows = match started_peer {
+        Some(program) => peer::rows(args, quiet, &engine, &features, program)?,
+        None => stages(args, quiet, &engine, &features, loaded)?,
+    };
+    print(args, rows)
+}
+
+/// Loading, the networks and the stages of a detection, ours alone.
+fn stages(
+    args: &BenchArgs,
+    quiet: bool,
+    engine: &Engine,
+    features: &Features<'_>,
+    loaded: f64,
+) -> Outcome<Vec<Row>> {
     let mut measured = vec![("load".to_owned(), loaded)];
     if let Some(model) = &engine.model {
         measured.extend(networks(args, model)?);
     }
     if !args.networks_only {
-        measured.extend(detection(args, quiet, &engine, &features)?);
+        measured.extend(detection(args, quiet, engine, features)?);
     }
-    let row = |name: String, ours_ms: f64| Row {
-        name,
-        ours_ms: (ours_ms * 1000.0).round() / 1000.0,
-        peer: None,
-        peer_ms: None,
-        ratio: None,
-        goal: None,
-        peak_mib: peak_mib(),
-        device: engine.chosen.name.clone(),
-    };
-    let rows: Vec<Row> = measured
-        .into_iter()
-        .map(|(name, spent)| row(name, spent))
-        .collect();
-    let mut text = String::new();
-    for row in &rows {
-        text.push_str(&format!("{:<28} {:>10.1} ms\n", row.name, row.ours_ms));
+    let row = |(name, spent)| Row::ours(name, spent, &engine.chosen.name);
+    Ok(measured.into_iter().map(row).collect())
+}
+
+/// A table for people, and bench.json where it is asked for.
+fn print(args: &BenchArgs, mut rows: Vec<Row>) -> Outcome {
+    if let Some(label) = &args.label {
+        for row in &mut rows {
+            row.name = format!("{label}: {}", row.name);
+        }
     }
+    let mut text: Vec<String> = rows.iter().map(Row::line).collect();
     if let Some(peak) = peak_mib() {
-        text.push_str(&format!("{:<28} {peak:>10.1} MiB\n", "peak memory"));
+        text.push(format!("{:<34} {peak:>10.1} MiB", "peak memory"));
     }
-    output::print(text.trim_end())?;
-    match &args.out {
-        Some(path) => output::write_json(
-            path,
-            &Bench {
-                schema: "anomalysd.bench.v1",
-                rows,
-            },
-        ),
-        None => Ok(()),
+    output::print(&text.join("\n"))?;
+    let Some(path) = &args.out else { return Ok(()) };
+    let mut bench = Bench::new(&rows)?;
+    if args.merge {
+        bench = bench.over(path)?;
     }
+    output::write_json(path, &bench)
 }
 
 /// A fit on good photos, and the stages of a detection.
@@ -214,9 +219,4 @@ fn networks(args: &BenchArgs, model: &InpaintModel) -> Outcome<Vec<(String, f64)
         (format!("U-Net step {side}x{side}"), step),
         (format!("VAE decode {side}x{side}"), decode),
     ])
-}
-
-fn median(times: &mut [f64]) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
 }
