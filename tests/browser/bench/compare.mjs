@@ -36,10 +36,11 @@ export function row(device, peer, { ours, theirs, apart, first, dispatches }) {
     ratio: rounded(own / other),
     goal: GOALS[device],
     difference: apart,
+    peak_mib: null,
+    device: device === 'cpu' ? 'wasm, simd128, one thread' : 'WebGPU in software (SwiftShader)',
     first_run_ms: rounded(first.ours),
     peer_first_run_ms: rounded(first.theirs),
     ...(device === 'webgpu' ? { first_run_goal_ms: FIRST_RUN_MS, dispatches } : {}),
-    device: device === 'cpu' ? 'wasm, simd128, one thread' : 'WebGPU in software (SwiftShader)',
   };
 }
 

@@ -97,7 +97,7 @@ fn print(args: &BenchArgs, mut rows: Vec<Row>) -> Outcome {
     }
     output::print(&text.join("\n"))?;
     let Some(path) = &args.out else { return Ok(()) };
-    let mut bench = Bench::new(&rows)?;
+    let mut bench = Bench::new(rows);
     if args.merge {
         bench = bench.over(path)?;
     }

@@ -1,8 +1,10 @@
 //! What bench.json holds.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::error::{CliError, Outcome};
 use crate::memory::peak_mib;
@@ -13,18 +15,16 @@ const SCHEMA: &str = "anomalysd.bench.v1";
 #[derive(Serialize, Deserialize)]
 pub struct Bench {
     schema: String,
-    rows: Vec<serde_json::Value>,
+    rows: Vec<Row>,
 }
 
 impl Bench {
     /// The rows of a run.
-    pub fn new(rows: &[Row]) -> Outcome<Self> {
-        let written = rows.iter().map(serde_json::to_value).collect();
-        let internal = |error| CliError::Internal(format!("JSON: {error}"));
-        Ok(Self {
+    pub fn new(rows: Vec<Row>) -> Self {
+        Self {
             schema: SCHEMA.to_owned(),
-            rows: Result::map_err(written, internal)?,
-        })
+            rows,
+        }
     }
 
     /// With what a file holds under other names: rows of the same name are replaced where they stand, new ones follow.
@@ -39,11 +39,7 @@ impl Bench {
             return Err(CliError::at(path, format!("is no {SCHEMA}")));
         }
         for row in self.rows {
-            match merged
-                .rows
-                .iter_mut()
-                .find(|old| old["name"] == row["name"])
-            {
+            match merged.rows.iter_mut().find(|old| old.name == row.name) {
                 Some(old) => *old = row,
                 None => merged.rows.push(row),
             }
@@ -53,7 +49,7 @@ impl Bench {
 }
 
 /// One measured thing. `peer` is another program's name, where it did the same work in the same run.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Row {
     pub name: String,
     pub ours_ms: f64,
@@ -64,10 +60,13 @@ pub struct Row {
     /// What the ratio is to be at most.
     pub goal: Option<f64>,
     /// The largest difference of both results, over the largest value.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub difference: Option<f64>,
     pub peak_mib: Option<f64>,
     pub device: String,
+    /// What other benches say of theirs.
+    #[serde(flatten)]
+    more: BTreeMap<String, Value>,
 }
 
 impl Row {
@@ -83,6 +82,7 @@ impl Row {
             difference: None,
             peak_mib: peak_mib(),
             device: device.to_owned(),
+            more: BTreeMap::new(),
         }
     }
 
@@ -152,17 +152,24 @@ mod tests {
         let path = folder.path().join("bench.json");
         let bench = |rows: &[(&str, f64)]| {
             let row = |(name, ms): &(&str, f64)| Row::ours((*name).into(), *ms, "cpu");
-            Bench::new(&rows.iter().map(row).collect::<Vec<_>>()).unwrap()
+            Bench::new(rows.iter().map(row).collect())
         };
         let first = bench(&[("a", 1.0), ("b", 2.0)]).over(&path).unwrap();
         std::fs::write(&path, serde_json::to_string(&first).unwrap()).unwrap();
         let merged = bench(&[("c", 3.0), ("a", 4.0)]).over(&path).unwrap();
-        let of = |row: &serde_json::Value| (row["name"].clone(), row["ours_ms"].clone());
+        let of = |row: &Row| (row.name.clone(), row.ours_ms);
         let rows: Vec<_> = merged.rows.iter().map(of).collect();
         let expected = [("a", 4.0), ("b", 2.0), ("c", 3.0)];
-        assert_eq!(rows, expected.map(|(name, ms)| (name.into(), ms.into())));
+        assert_eq!(rows, expected.map(|(name, ms)| (name.to_owned(), ms)));
         std::fs::write(&path, "{}").unwrap();
         assert!(bench(&[]).over(&path).is_err());
+    }
+
+    #[test]
+    fn what_another_bench_says_more_is_kept() {
+        let row = r#"{"name":"browser","ours_ms":1.0,"peer":"p","peer_ms":2.0,"ratio":0.5,"goal":0.7,"peak_mib":null,"device":"WebGPU","dispatches":7}"#;
+        let read: Row = serde_json::from_str(row).unwrap();
+        assert_eq!(serde_json::to_string(&read).unwrap(), row);
     }
 
     #[test]

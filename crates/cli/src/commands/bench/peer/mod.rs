@@ -9,6 +9,7 @@ mod tensors;
 mod training;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anomalysd_detect::features::{EfficientNetLite0, Features};
 use anomalysd_diffusion::checkpoint::native;
@@ -27,6 +28,9 @@ use crate::progress::now_ms;
 
 /// What networks may differ by, over the largest value.
 const NETWORK_TOLERANCE: f64 = 1e-4;
+
+/// Between the peer's turn and ours: its threads look for more work for some milliseconds before they sleep.
+const REST: Duration = Duration::from_millis(50);
 
 /// Both programs with one model loaded.
 pub struct Bench<'a> {
@@ -158,6 +162,7 @@ impl Bench<'_> {
         check(name, apart, NETWORK_TOLERANCE)?;
         let (mut own, mut others) = (Vec::new(), Vec::new());
         for _ in 0..self.args.runs {
+            std::thread::sleep(REST);
             own.push(ours()?);
             others.push(self.program.timed(&request)?);
         }
