@@ -58,6 +58,18 @@ pub(super) fn apply<const N: usize, const D: usize>(
     None
 }
 
+/// [`apply`] for a tensor, and a weight and a bias of its channels.
+pub(super) fn apply_affine<const D: usize>(
+    operator: impl Operator<3>,
+    input: &Tensor<D>,
+    weight: &Tensor<1>,
+    bias: &Tensor<1>,
+) -> Option<Tensor<D>> {
+    let input = input.clone().into_dispatch();
+    let [weight, bias] = [weight, bias].map(|tensor| tensor.clone().into_dispatch());
+    apply(operator, [input, weight, bias])
+}
+
 /// A tensor of the processor's memory in f32.
 fn plain(tensor: DispatchTensor) -> Option<FlexTensor> {
     match <DispatchTensor as DispatchKindConversion<Flex>>::try_into_backend(tensor) {

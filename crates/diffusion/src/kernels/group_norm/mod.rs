@@ -4,7 +4,7 @@ mod kernel;
 
 use burn::tensor::Tensor;
 
-use super::operator::{Operator, Values, apply};
+use super::operator::{Operator, Values, apply_affine};
 
 /// `torch.nn.functional.group_norm`, then SiLU where that follows; `None` where the plain operators have to
 /// do it.
@@ -34,12 +34,7 @@ pub fn group_norm(
         eps,
         then_silu,
     };
-    let (weight, bias) = (weight.clone(), bias.clone());
-    let input = input.clone().into_dispatch();
-    apply(
-        operator,
-        [input, weight.into_dispatch(), bias.into_dispatch()],
-    )
+    apply_affine(operator, input, weight, bias)
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -4,7 +4,7 @@ mod kernel;
 
 use burn::tensor::Tensor;
 
-use super::operator::{Operator, Values, apply};
+use super::operator::{Operator, Values, apply_affine};
 
 /// `torch.nn.functional.layer_norm`, or `None` where the plain operators have to do it.
 ///
@@ -22,12 +22,7 @@ pub fn layer_norm<const D: usize>(
         return None;
     }
     let operator = LayerNorm { shape, eps };
-    let (weight, bias) = (weight.clone(), bias.clone());
-    let input = input.clone().into_dispatch();
-    apply(
-        operator,
-        [input, weight.into_dispatch(), bias.into_dispatch()],
-    )
+    apply_affine(operator, input, weight, bias)
 }
 
 #[derive(Debug, Clone, Copy)]
