@@ -116,7 +116,8 @@ impl Setup {
     }
 
     /// The pose, light and ground of one instance on an empty canvas of `size` pixels a side.
-    pub(crate) fn scene(&self, rng: &mut Rng, size: usize) -> Scene {
+    /// An oriented product lies off its place, turn and size by `looseness` times what it would.
+    pub(crate) fn scene(&self, rng: &mut Rng, size: usize, looseness: f32) -> Scene {
         let drift = self.drift;
         let slack = if self.habit.texture {
             40.0
@@ -126,14 +127,18 @@ impl Setup {
             0.07
         };
         let turn = if self.oriented {
-            rng.jitter(0.05 * drift)
+            rng.jitter(0.05 * drift) * looseness
         } else {
             rng.range(0.0, TURN)
         };
         let half = 0.5 * size as f32;
-        let zoom = self.zoom * (1.0 + rng.jitter(0.04 * drift));
+        let zoom = self.zoom * (1.0 + rng.jitter(0.04 * drift) * looseness);
         let unit = half * zoom / self.habit.extent;
-        let shift: P = [rng.jitter(slack) * half, rng.jitter(slack) * half];
+        let looseness = if self.habit.texture { 1.0 } else { looseness };
+        let shift: P = [
+            rng.jitter(slack) * half * looseness,
+            rng.jitter(slack) * half * looseness,
+        ];
         let origin = [half + shift[0], half + shift[1]];
         let azimuth = self.azimuth + rng.jitter(0.16 * drift);
         let elevation = self.elevation + rng.jitter(0.06 * drift);
