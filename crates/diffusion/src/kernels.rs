@@ -24,6 +24,8 @@ mod geglu;
 #[cfg(feature = "cpu-kernels")]
 mod group_norm;
 #[cfg(feature = "cpu-kernels")]
+mod inverted_residual;
+#[cfg(feature = "cpu-kernels")]
 mod layer_norm;
 #[cfg(feature = "cpu-kernels")]
 mod matmul;
@@ -35,12 +37,30 @@ mod threads;
 #[cfg(feature = "cpu-kernels")]
 pub use {
     attention::attend, convolution::convolve, geglu::geglu, group_norm::group_norm,
-    layer_norm::layer_norm,
+    inverted_residual::inverted_residual, layer_norm::layer_norm,
 };
 
 #[cfg(not(feature = "cpu-kernels"))]
-pub use absent::{attend, convolve, geglu, group_norm, layer_norm};
+pub use absent::{attend, convolve, geglu, group_norm, inverted_residual, layer_norm};
 
 /// The same functions for builds without kernels.
 #[cfg(not(feature = "cpu-kernels"))]
 mod absent;
+
+use burn::tensor::Tensor;
+
+/// Weights and sizes of [`inverted_residual`]: convolutions with their biases, each but the last followed by a
+/// limit of 0..6. The middle one is padded as TensorFlow pads an input of 224×224.
+#[derive(Debug, Clone, Copy)]
+pub struct InvertedResidual<'a> {
+    /// `[wide, in, 1, 1]` and `[wide]`; `None` where the input is wide already.
+    pub expand: Option<(&'a Tensor<4>, &'a Tensor<1>)>,
+    /// `[wide, 1, kernel, kernel]` and `[wide]`.
+    pub depthwise: (&'a Tensor<4>, &'a Tensor<1>),
+    /// `[out, wide, 1, 1]` and `[out]`.
+    pub project: (&'a Tensor<4>, &'a Tensor<1>),
+    /// Step of the middle convolution, 1 or 2.
+    pub stride: usize,
+    /// Whether the input is added to the output.
+    pub skip: bool,
+}

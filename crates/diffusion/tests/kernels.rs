@@ -297,6 +297,98 @@ fn convolutions_by_tiles_are_burns_with_and_without_gradients() {
     }
 }
 
+/// The same block by burn's operators.
+fn composed_block(input: &Tensor<4>, block: &kernels::InvertedResidual<'_>) -> Tensor<4> {
+    use burn::tensor::module::conv2d;
+    let pointwise = |x: Tensor<4>, of: (&Tensor<4>, &Tensor<1>)| {
+        let options = ConvOptions::new([1; 2], [0; 2], [1; 2], 1);
+        conv2d(x, of.0.clone(), Some(of.1.clone()), options)
+    };
+    let mut x = input.clone();
+    if let Some(expand) = block.expand {
+        x = pointwise(x, expand).clamp(0.0, 6.0);
+    }
+    let [wide, _, kernel, _] = block.depthwise.0.dims();
+    let total = kernel - block.stride;
+    let (before, after) = (total / 2, total - total / 2);
+    let x = x.pad([(before, after), (before, after)], 0.0);
+    let options = ConvOptions::new([block.stride; 2], [0; 2], [1; 2], wide);
+    let (weight, bias) = block.depthwise;
+    let x = conv2d(x, weight.clone(), Some(bias.clone()), options).clamp(0.0, 6.0);
+    let x = pointwise(x, block.project);
+    if block.skip { x + input.clone() } else { x }
+}
+
+#[test]
+fn mobile_blocks_are_those_of_plain_operators() {
+    let device = Device::flex();
+    // Batch, channels in, wide, out, kernel, step, height, width, skip; the last has more than one group of channels.
+    let cases = [
+        (1, 8, 8, 5, 3, 1, 9, 7, false),
+        (2, 6, 24, 6, 3, 1, 8, 13, true),
+        (1, 6, 24, 7, 3, 2, 8, 13, false),
+        (2, 6, 24, 7, 3, 2, 9, 12, false),
+        (1, 6, 24, 7, 5, 2, 9, 12, false),
+        (1, 6, 24, 7, 5, 2, 12, 9, false),
+        (2, 6, 24, 6, 5, 1, 5, 6, true),
+        (2, 16, 60, 24, 3, 2, 96, 100, false),
+    ];
+    for (batch, inputs, wide, outputs, kernel, stride, height, width, skip) in cases {
+        let input = field(1, [batch, inputs, height, width], &device) * 3.0;
+        let expand = field(2, [wide, inputs, 1, 1], &device);
+        let depthwise = field(3, [wide, 1, kernel, kernel], &device);
+        let project = field(4, [outputs, wide, 1, 1], &device) * 0.2;
+        let bias = |stream, count| field::<1>(stream, [count], &device);
+        let (first, middle, last) = (bias(5, wide), bias(6, wide), bias(7, outputs));
+        let expanded = inputs != wide;
+        let block = kernels::InvertedResidual {
+            expand: expanded.then_some((&expand, &first)),
+            depthwise: (&depthwise, &middle),
+            project: (&project, &last),
+            stride,
+            skip,
+        };
+        let what = format!("{batch}x{inputs}-{wide}-{outputs} {kernel}/{stride} {height}x{width}");
+        let got = kernels::inverted_residual(&input, &block).unwrap();
+        close(&what, got.clone(), composed_block(&input, &block));
+        // A photo in a batch has the bits of a photo alone.
+        let alone = kernels::inverted_residual(&input.narrow(0, 0, 1), &block).unwrap();
+        assert_eq!(values(alone), values(got.narrow(0, 0, 1)), "{what}");
+    }
+}
+
+#[test]
+fn mobile_blocks_whose_gradient_is_wanted_or_whose_sizes_disagree_are_left_to_burn() {
+    let plain = Device::flex();
+    let recorded = Device::flex().autodiff();
+    let weights = |device: &Device| {
+        let four = |stream, shape| field::<4>(stream, shape, device);
+        (
+            four(1, [4, 1, 3, 3]),
+            field::<1>(2, [4], device),
+            four(3, [5, 4, 1, 1]),
+            field::<1>(4, [5], device),
+        )
+    };
+    let refused = |device: &Device, channels: usize, stride: usize, skip: bool| {
+        let (depthwise, middle, project, last) = weights(&plain);
+        let block = kernels::InvertedResidual {
+            expand: None,
+            depthwise: (&depthwise, &middle),
+            project: (&project, &last),
+            stride,
+            skip,
+        };
+        let input = field(5, [1, channels, 6, 6], device);
+        kernels::inverted_residual(&input, &block).is_none()
+    };
+    assert!(!refused(&plain, 4, 1, false));
+    assert!(refused(&recorded, 4, 1, false));
+    assert!(refused(&plain, 3, 1, false));
+    assert!(refused(&plain, 4, 3, false));
+    assert!(refused(&plain, 4, 1, true));
+}
+
 #[test]
 fn frozen_weights_get_no_gradient_and_give_one() {
     let device = Device::flex();

@@ -3,6 +3,7 @@
 //! Source: the Python package `efficientnet_lite_pytorch` 0.1.0 (Apache-2.0), whose paddings are
 //! those of an input of 224×224: (0, 1) for a strided 3×3, (1, 2) for a strided 5×5 convolution.
 
+use anomalysd_diffusion::kernels::{InvertedResidual, inverted_residual};
 use anomalysd_diffusion::weights::{Init, Loader, ReadAt};
 use anomalysd_imaging::Photo;
 use burn::tensor::{Device, Tensor, module::conv2d, ops::ConvOptions};
@@ -168,6 +169,16 @@ impl FeatureNetwork for EfficientNetLite0 {
 
 impl Block {
     fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+        let block = InvertedResidual {
+            expand: self.expand.as_ref().map(Convolution::parts),
+            depthwise: self.depthwise.parts(),
+            project: self.project.parts(),
+            stride: self.depthwise.stride,
+            skip: self.skip,
+        };
+        if let Some(output) = inverted_residual(&input, &block) {
+            return output;
+        }
         let mut x = input.clone();
         if let Some(expand) = &self.expand {
             x = relu6(expand.forward(x));
@@ -179,6 +190,10 @@ impl Block {
 }
 
 impl Convolution {
+    fn parts(&self) -> (&Tensor<4>, &Tensor<1>) {
+        (&self.weight, &self.bias)
+    }
+
     fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let [_, _, kernel, _] = self.weight.dims();
         let total = kernel - self.stride.min(kernel);

@@ -2,6 +2,7 @@
 
 use burn::tensor::Tensor;
 
+use super::InvertedResidual;
 use crate::nn::KeyBias;
 
 /// None.
@@ -39,6 +40,11 @@ pub fn group_norm(
     _eps: f64,
     _then_silu: bool,
 ) -> Option<Tensor<4>> {
+    None
+}
+
+/// None.
+pub fn inverted_residual(_input: &Tensor<4>, _block: &InvertedResidual<'_>) -> Option<Tensor<4>> {
     None
 }
 
