@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anomalysd_diffusion::inpaint::{Inpaint, InpaintInputs, InpaintOptions};
+use anomalysd_diffusion::model::ModelConfig;
 use anomalysd_diffusion::scheduler::{Ddim, DdimConfig};
 use anomalysd_diffusion::unet::{ReferenceOptions, UNet2DConditionConfig, UNet2DConditionModel};
 use anomalysd_diffusion::vae::{
@@ -158,6 +159,7 @@ fn inpainted(case: &Case, unet: &UNet2DConditionModel, device: &Device) {
         unet,
         vae: &vae,
         scheduler: &scheduler,
+        config: &ModelConfig::default(),
     };
     let inputs = InpaintInputs {
         photos: case.tensor("photos", device),

@@ -8,6 +8,7 @@
 
 use burn::tensor::Tensor;
 
+use crate::model::ModelConfig;
 use crate::scheduler::{Ddim, TimestepSpacing};
 use crate::unet::UNet2DConditionModel;
 use crate::vae::Vae;
@@ -23,6 +24,8 @@ pub struct Inpaint<'a> {
     pub vae: &'a Vae,
     /// Noise schedule.
     pub scheduler: &'a Ddim,
+    /// What the U-Net's output means.
+    pub config: &'a ModelConfig,
 }
 
 /// Options of one run.
@@ -179,12 +182,16 @@ impl Inpaint<'_> {
                 let batch = sample.dims()[0];
                 let sample = Tensor::cat(vec![sample.clone(), sample], 0);
                 let context = Tensor::cat(vec![negative.clone(), prompt], 0);
-                let both = self.unet.forward(sample, &time, context, None)?;
+                let both = self.unet.forward(sample.clone(), &time, context, None)?;
+                let both = self.config.velocity(both, &sample);
                 let uncond = both.clone().narrow(0, 0, batch);
                 let text = both.narrow(0, batch, batch);
                 Ok(uncond.clone() + (text - uncond) * options.guidance_scale)
             }
-            _ => self.unet.forward(sample, &time, prompt, None),
+            _ => {
+                let output = self.unet.forward(sample.clone(), &time, prompt, None)?;
+                Ok(self.config.velocity(output, &sample))
+            }
         }
     }
 

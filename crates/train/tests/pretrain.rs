@@ -281,6 +281,41 @@ fn the_feature_distance_adds_to_the_loss_of_the_noisiest_samples_alone() {
 }
 
 #[test]
+fn a_residual_begins_as_the_paste_of_the_good_photo_and_learns_from_there() {
+    let (trained, _) = whole();
+    let run_for = |steps: u64, rate: f64| {
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = options(folder.path());
+        options.from = Some(trained.path().join("mini.safetensors"));
+        options.sheet_every = 0;
+        options.vae.steps = 0;
+        options.unet.steps = steps;
+        options.unet.rate = rate;
+        options.unet.aligned_share = 1.0;
+        options.unet.reference_residual = true;
+        let (result, seen) = pretrain(&options, None);
+        result.unwrap();
+        let bytes = std::fs::read(folder.path().join("mini.safetensors")).unwrap();
+        let model = InpaintModel::from_single_file(bytes, &Device::flex()).unwrap();
+        assert!(model.config.reference_residual);
+        let losses: Vec<f32> = seen.iter().map(|progress| progress.loss).collect();
+        (model.parts().unwrap(), losses)
+    };
+    // An output of zeros is the paste; all other layers are what they were.
+    let (parts, _) = run_for(1, 0.0);
+    let unet = parts.source("unet").unwrap();
+    for name in unet.names() {
+        let values = unet.read(&name).unwrap().values;
+        let silent = values.iter().all(|value| *value == 0.0);
+        assert!(silent || !name.starts_with("conv_out."), "{name}");
+        assert!(!silent || !name.starts_with("conv_in."), "{name}");
+    }
+    let (_, losses) = run_for(40, 2e-3);
+    let (first, last) = thirds(&losses);
+    assert!(last < first, "{first} {last}");
+}
+
+#[test]
 fn a_run_with_a_time_ends_in_it_at_the_end_of_its_schedule() {
     let folder = tempfile::tempdir().unwrap();
     let mut options = continued(folder.path());

@@ -84,6 +84,7 @@ pub fn run(args: &InpaintArgs, quiet: bool) -> Outcome {
         unet: &model.unet,
         vae: &model.vae,
         scheduler: &model.scheduler,
+        config: &model.config,
     };
     let done = inpaint.run(inputs, options)?;
     let data = done

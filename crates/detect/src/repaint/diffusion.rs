@@ -75,10 +75,9 @@ impl<'a> DiffusionRepair<'a> {
             let context = class.context(prompt, sample.dims()[0]);
             let references = class.references(self.model, prompt, timestep)?;
             let time = [timestep as f32];
-            Ok(self
-                .model
-                .unet
-                .forward(sample, &time, context, references.as_deref())?)
+            let (unet, config) = (&self.model.unet, &self.model.config);
+            let output = unet.forward(sample.clone(), &time, context, references.as_deref())?;
+            Ok(config.velocity(output, &sample))
         };
         let guidance = request.guidance_scale;
         if guidance == 1.0 {
@@ -141,11 +140,10 @@ impl<'a> DiffusionRepair<'a> {
             .iter()
             .map(|pass| pass.latent_mask(&scene.frame))
             .collect();
-        let mut hints = vec![upload_masks(&masks, device), masked];
+        let hidden = upload_masks(&masks, device);
+        let mut hints = vec![hidden.clone(), masked];
         if model.config.reference_latents {
-            let shape = [channels, height, width];
-            let reference = class.reference_channels(request.best_reference, shape, device);
-            hints.push(repeat(&reference, batch));
+            hints.push(class.reference_channels(model, request.best_reference, scene, &hidden));
         }
         let hints = Tensor::cat(hints, 1); // [B, 1 + C (+ C + 1), h, w]
         tick(Stage::Encode, batch).await?;

@@ -6,12 +6,14 @@
 
 mod composite;
 mod diffusion;
+mod fill;
 mod ready;
 mod repair;
 pub(crate) mod transfer;
 
 pub use composite::{blend_weights, colour_drift, composite};
 pub use diffusion::DiffusionRepair;
+pub use fill::fill;
 pub use ready::{ReadyClass, Scene};
 pub use repair::{
     Contexts, Latents, NoRepair, PaintRequest, Prompt, Repair, RepairTraits, Tick, Ticked,

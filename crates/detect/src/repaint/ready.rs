@@ -7,8 +7,9 @@ use std::rc::Rc;
 use anomalysd_diffusion::model::{InpaintModel, ReferenceTime};
 use anomalysd_diffusion::noise;
 use anomalysd_diffusion::unet::{ReferenceOptions, ReferenceStates};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 
+use super::fill::fill;
 use super::transfer::{repeat, upload_latents};
 use super::{Contexts, Latents, Prompt};
 use crate::DetectError;
@@ -80,23 +81,29 @@ impl ReadyClass {
         repeat(context, batch)
     }
 
-    /// Channels of the best-matching good photo and the flag, `[1, C + 1, h, w]`: zeros without one.
+    /// Channels of a good photo and the flag, `[B, C + 1, h, w]`: zeros without one. The photo is the one that is
+    /// most alike; for a model that pastes it, the one that fits best beside each place of `hidden` `[B, 1, h, w]`.
     pub(super) fn reference_channels(
         &self,
+        model: &InpaintModel,
         best: Option<usize>,
-        [channels, height, width]: [usize; 3],
-        device: &Device,
+        scene: &Scene,
+        hidden: &Tensor<4>,
     ) -> Tensor<4> {
-        match best.and_then(|index| self.good.get(index)) {
-            Some(latents) => {
-                let flag = Tensor::ones([1, 1, height, width], device);
-                Tensor::cat(
-                    vec![upload_latents(latents, width, height, device), flag],
-                    1,
-                )
-            }
-            None => Tensor::zeros([1, channels + 1, height, width], device),
-        }
+        let [_, channels, height, width] = scene.latents.dims();
+        let (batch, device) = (hidden.dims()[0], &model.device);
+        let Some(best) = best.and_then(|index| self.good.get(index)) else {
+            return Tensor::zeros([batch, channels + 1, height, width], device);
+        };
+        let upload = |latents| upload_latents(latents, width, height, device);
+        let filled = if model.config.reference_residual {
+            let good = self.good.iter().map(upload).collect();
+            let good = Tensor::cat(good, 0).unsqueeze_dim(0);
+            fill(good, scene.latents.clone(), hidden)
+        } else {
+            upload(best).expand([batch, channels, height, width])
+        };
+        Tensor::cat(vec![filled, hidden.ones_like()], 1)
     }
 
     /// Whether the good photos have yet to pass through the U-Net before

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -9,7 +10,7 @@ use super::InpaintModel;
 use crate::checkpoint::{ModelParts, SCHEDULER, TEXT_ENCODER, UNET, VAE, refuse_sdxl};
 use crate::clip::{ClipTextConfig, Tokenizer};
 use crate::config::value_error;
-use crate::scheduler::{Ddim, DdimConfig};
+use crate::scheduler::{Ddim, DdimConfig, PredictionType};
 use crate::unet::UNet2DConditionConfig;
 use crate::vae::{AutoencoderKlConfig, AutoencoderTinyConfig, VaeNetwork};
 use crate::{DiffusionError, Result};
@@ -49,6 +50,9 @@ pub struct ModelConfig {
     pub reference_bias: f32,
     /// The U-Net also takes a good photo's latents and a flag as channels: 3C + 2 instead of 2C + 1.
     pub reference_latents: bool,
+    /// The U-Net predicts what lies between the clean latents and those of the good photo pasted into
+    /// the hole: [`ModelConfig::velocity`]. Needs `reference_latents` and v prediction.
+    pub reference_residual: bool,
     /// Self-attentions over more tokens do without references.
     pub reference_max_tokens: usize,
     /// Steps that suit the model in fast mode, where it has an opinion.
@@ -71,6 +75,7 @@ impl Default for ModelConfig {
             reference_time: ReferenceTime::Same,
             reference_bias: 0.0,
             reference_latents: false,
+            reference_residual: false,
             reference_max_tokens: 1024,
             inference_steps: None,
             scales: None,
@@ -108,6 +113,14 @@ impl ModelConfig {
                 "−100 to 100",
             ));
         }
+        if self.reference_residual && !self.reference_latents {
+            return Err(value_error(
+                MODEL,
+                "reference_residual",
+                true,
+                "false without reference_latents",
+            ));
+        }
         for cells in self.scales.iter().flatten() {
             if !(1..=64).contains(cells) {
                 return Err(value_error(
@@ -123,7 +136,7 @@ impl ModelConfig {
 
     /// The options that change what the model computes.
     pub(crate) fn behaviour(&self) -> Value {
-        json!({
+        let mut behaviour = json!({
             "image_size": self.image_size,
             "pixel_unshuffle": self.pixel_unshuffle,
             "reference_trained": self.reference_trained,
@@ -131,7 +144,30 @@ impl ModelConfig {
             "reference_bias": self.reference_bias,
             "reference_latents": self.reference_latents,
             "reference_max_tokens": self.reference_max_tokens,
-        })
+        });
+        // Named only where it is on: fingerprints of models from before it stand.
+        if self.reference_residual {
+            behaviour["reference_residual"] = true.into();
+        }
+        behaviour
+    }
+
+    /// The U-Net's prediction from its output.
+    ///
+    /// Without `reference_residual` they are the same. With it the output is what is missing to v of a
+    /// photo whose hole the good photo fills: `v = output − (m·r + (1 − m)·z)`, m being the mask, z the
+    /// masked image latents and r the latents of the good photo, all of them channels of `input`
+    /// `[B, 3C + 2, H/8, W/8]`. At the noisiest timestep v is the negative of the clean latents, so an
+    /// output of 0 pastes the good photo. `output` is `[B, C, H/8, W/8]`.
+    pub fn velocity(&self, output: Tensor<4>, input: &Tensor<4>) -> Tensor<4> {
+        if !self.reference_residual {
+            return output;
+        }
+        let [_, channels, ..] = output.dims();
+        let mask = input.clone().narrow(1, channels, 1);
+        let masked = input.clone().narrow(1, channels + 1, channels);
+        let good = input.clone().narrow(1, 2 * channels + 1, channels);
+        output - (good * mask.clone() + masked * (mask.neg() + 1.0))
     }
 }
 
@@ -259,6 +295,15 @@ impl Networks {
                 ),
             });
         }
+        let predicts = self.scheduler.config().prediction_type;
+        if config.reference_residual && predicts != PredictionType::VPrediction {
+            return Err(value_error(
+                MODEL,
+                "reference_residual",
+                true,
+                "false unless v is predicted",
+            ));
+        }
         if self.unet.out_channels != channels {
             let supported = format!("{channels}, the autoencoder's latent_channels");
             return Err(value_error(
@@ -300,5 +345,54 @@ impl Networks {
             ));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, TensorData};
+
+    use super::*;
+
+    #[test]
+    fn a_silent_network_pastes_the_good_photo_into_the_hole() {
+        let plain = |values: Vec<f32>, channels| {
+            let data = TensorData::new(values, [1, channels, 1, 2]);
+            Tensor::<4>::from_data(data, &Device::flex())
+        };
+        let config = |reference_residual| ModelConfig {
+            reference_latents: true,
+            reference_residual,
+            ..ModelConfig::default()
+        };
+        // Two cells, the first hidden: noised, mask, masked latents, good photo, flag.
+        let input = Tensor::cat(
+            vec![
+                plain(vec![9.0, 9.0], 1),
+                plain(vec![1.0, 0.0], 1),
+                plain(vec![0.5, 2.0], 1),
+                plain(vec![3.0, 4.0], 1),
+                plain(vec![1.0, 1.0], 1),
+            ],
+            1,
+        );
+        let output = plain(vec![0.0, 0.25], 1);
+        let values = |of: Tensor<4>| of.into_data().try_to_vec::<f32>().unwrap();
+        // v at the noisiest timestep: the clean latents are its negative.
+        let pasted = config(true).velocity(output.clone(), &input);
+        assert_eq!(values(pasted), [-3.0, -1.75]);
+        let own = config(false).velocity(output.clone(), &input);
+        assert_eq!(values(own), values(output));
+    }
+
+    #[test]
+    fn a_residual_needs_the_photo_it_adds_to_and_is_part_of_the_fingerprint_where_it_is_on() {
+        let mut config = ModelConfig::default();
+        assert!(config.behaviour().get("reference_residual").is_none());
+        config.reference_residual = true;
+        assert!(config.validate().is_err());
+        config.reference_latents = true;
+        assert!(config.validate().is_ok());
+        assert_eq!(config.behaviour()["reference_residual"], true);
     }
 }

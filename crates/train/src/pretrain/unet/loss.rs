@@ -2,7 +2,9 @@
 //! those of the photo.
 
 use anomalysd_detect::features::EfficientNetLite0;
+use anomalysd_detect::repaint::fill;
 use anomalysd_diffusion::Result as ModelResult;
+use anomalysd_diffusion::model::ModelConfig;
 use anomalysd_diffusion::scheduler::Ddim;
 use anomalysd_diffusion::unet::ReferenceOptions;
 use anomalysd_diffusion::vae::Vae;
@@ -25,6 +27,7 @@ const FEATURE_TAPS: usize = 2;
 pub(super) struct Setting<'a> {
     pub(super) vae: &'a Vae,
     pub(super) scheduler: &'a Ddim,
+    pub(super) config: &'a ModelConfig,
     pub(super) options: &'a UnetOptions,
     pub(super) features: Option<&'a EfficientNetLite0>,
     pub(super) seed: u64,
@@ -54,8 +57,20 @@ impl Setting<'_> {
         let clean = self.vae.enc(targets.clone())?;
         let visible = (targets * 2.0 - 1.0) * (hidden.clone().neg() + 1.0);
         let masked = self.vae.enc_signed(visible)?;
-        let reference = self.vae.enc(photos(|sample| &sample.references[0]))?;
         let [batch, channels, height, width] = clean.dims();
+        let attended = samples.first().map_or(0, |first| first.attended);
+        let shown = attended.max(1);
+        let good: Vec<Photo> = samples
+            .iter()
+            .flat_map(|sample| sample.references[..shown].iter().cloned())
+            .collect();
+        let good = self.vae.enc(photos_tensor(&good, self.plain))?;
+        let reference = fill(
+            good.clone()
+                .reshape([batch, shown, channels, height, width]),
+            clean.clone(),
+            &cells,
+        );
         let flag = |on: &dyn Fn(&Sample) -> bool| -> Tensor<4> {
             let values: Vec<f32> = samples.iter().map(|s| f32::from(u8::from(on(s)))).collect();
             Tensor::from_data(TensorData::new(values, [batch, 1, 1, 1]), self.plain)
@@ -74,7 +89,7 @@ impl Setting<'_> {
                 noised,
                 cells.clone(),
                 masked,
-                reference.clone() * in_channels.clone(),
+                reference * in_channels.clone(),
                 in_channels,
             ],
             1,
@@ -82,17 +97,7 @@ impl Setting<'_> {
         let ids: Vec<Vec<u32>> = samples.iter().map(|sample| sample.ids.clone()).collect();
         let context = model.text.encode(&ids, self.autodiff)?;
         let present: Vec<bool> = samples.iter().map(|sample| sample.has_reference).collect();
-        let attended = samples.first().map_or(0, |first| first.attended);
         let states = if attended > 0 {
-            let all: Vec<Photo> = samples
-                .iter()
-                .flat_map(|sample| sample.references[..attended].iter().cloned())
-                .collect();
-            let good = if attended == 1 {
-                reference
-            } else {
-                self.vae.enc(photos_tensor(&all, self.plain))?
-            };
             let rows = batch * attended;
             let zeros = |count| Tensor::zeros([rows, count, height, width], self.plain);
             let input = Tensor::cat(vec![good.clone(), zeros(1), good, zeros(channels + 1)], 1);
@@ -116,10 +121,11 @@ impl Setting<'_> {
             None
         };
         let times: Vec<f32> = timesteps.iter().map(|&timestep| timestep as f32).collect();
-        let output =
-            model
-                .unet
-                .forward(Tensor::from_inner(sample), &times, context, states.as_ref())?;
+        let input = Tensor::from_inner(sample);
+        let output = model
+            .unet
+            .forward(input.clone(), &times, context, states.as_ref())?;
+        let output = self.config.velocity(output, &input);
         let outside = self.options.outside_weight;
         let weights = (cells * (1.0 - outside) + outside).expand([batch, channels, height, width]);
         let weights: Tensor<4> = Tensor::from_inner(weights);

@@ -82,6 +82,10 @@ pub struct UnetOptions {
     pub feature_weight: f64,
     /// Samples of a part of the batch, at most, whose feature distance is taken.
     pub feature_samples: usize,
+    /// The U-Net predicts what the good photo in its channels lacks, and begins with nothing: the paste.
+    pub reference_residual: bool,
+    /// Share of products whose instances lie nearly alike, as parts in a fixture do.
+    pub aligned_share: f32,
     /// Constants of the optimiser.
     pub optimiser: OptimiserOptions,
 }
@@ -105,6 +109,8 @@ impl Default for UnetOptions {
             outside_weight: 0.1,
             feature_weight: 0.0,
             feature_samples: 8,
+            reference_residual: false,
+            aligned_share: 0.0,
             optimiser: OptimiserOptions::default(),
         }
     }
@@ -203,14 +209,9 @@ pub(super) fn schedule() -> DdimConfig {
     }
 }
 
-/// The whole model around trained networks, on the plain device.
-fn model(
-    denoiser: &Denoiser,
-    vae: &Vae,
-    tokenizer: &Tokenizer,
-    device: &Device,
-) -> Result<InpaintModel> {
-    let config = ModelConfig {
+/// What diffusers' files do not say about such a model.
+fn model_config(vae: &Vae, reference_residual: bool) -> ModelConfig {
+    ModelConfig {
         name: "mini".into(),
         licence: "MIT OR Apache-2.0".into(),
         model_card: "A small inpainting model of Stable Diffusion's architecture, trained from nothing on drawn products and free photographs.".into(),
@@ -220,18 +221,29 @@ fn model(
         reference_time: ReferenceTime::Zero,
         reference_bias: 0.0,
         reference_latents: true,
+        reference_residual,
         reference_max_tokens: REFERENCE_TOKENS,
         // ARCHITECTURE, "mini": one step leaves no rest of the noise, and each scale then passes.
         inference_steps: Some(1),
         scales: Some(vec![2, 4, 8]),
-    };
+    }
+}
+
+/// The whole model around trained networks, on the plain device.
+fn model(
+    denoiser: &Denoiser,
+    vae: &Vae,
+    tokenizer: &Tokenizer,
+    config: &ModelConfig,
+    device: &Device,
+) -> Result<InpaintModel> {
     Ok(InpaintModel::from_networks(
         denoiser.unet.clone(),
         vae.clone(),
         denoiser.text.clone(),
         tokenizer.clone(),
         Ddim::new(schedule())?,
-        config,
+        config.clone(),
         device,
     )?)
 }
@@ -268,7 +280,17 @@ pub fn train(
         unet: UNet2DConditionModel::init(&unet_config, options.seed, &autodiff)?,
         text: ClipTextModel::init(&text_config, options.seed, &autodiff)?,
     };
-    if let Some(weights) = given.denoiser()? {
+    let config = model_config(vae, settings.reference_residual);
+    if let Some(mut weights) = given.denoiser()? {
+        let was = given.model().map(|model| &model.networks.config);
+        if config.reference_residual && !was.is_some_and(|was| was.reference_residual) {
+            // What it predicted so far was something else: it begins with the paste.
+            for (name, tensor) in &mut weights {
+                if name.starts_with("unet.conv_out.") {
+                    tensor.values.fill(0.0);
+                }
+            }
+        }
         module = load_state(module, &weights)?;
     }
     let stage = Stage {
@@ -310,6 +332,7 @@ pub fn train(
     let setting = Setting {
         vae,
         scheduler: &scheduler,
+        config: &config,
         options: settings,
         features: features.as_ref(),
         seed: options.seed,
@@ -331,7 +354,7 @@ pub fn train(
         })
         .collect();
     let evaluate = |denoiser: &Denoiser, path: &Path| {
-        let model = model(denoiser, vae, &tokenizer, device)?;
+        let model = model(denoiser, vae, &tokenizer, &config, device)?;
         let Repaired { psnr, mean_colour } = measure(&model, &held_out, Some(path))?;
         let mut numbers = vec![
             ("held_out_psnr", psnr),
@@ -360,7 +383,7 @@ pub fn train(
         evaluate,
         progress,
     )?;
-    model(&trained, vae, &tokenizer, device)
+    model(&trained, vae, &tokenizer, &config, device)
 }
 
 /// The network of the feature distance.

@@ -37,7 +37,7 @@ pub(super) fn tokenizer(pictures: &Pictures) -> Result<Tokenizer> {
 pub(super) struct Sample {
     pub(super) number: u64,
     pub(super) target: Photo,
-    /// Good photos, as many in every sample of a step; the first goes to the input channels.
+    /// Good photos, as many in every sample of a step; they fill the hole in the input channels.
     pub(super) references: Vec<Photo>,
     pub(super) hidden: Mask,
     pub(super) in_channels: bool,
@@ -70,7 +70,9 @@ impl Source {
             Some(photo) => (photo.clone(), vec![photo; count], String::new(), false),
             None => {
                 let product = self.pictures.product(rng.next_u64());
-                let mut drawn = instances(&product, 1 + count, options.size, &mut rng);
+                let looseness = looseness(options.aligned_share, &mut rng);
+                let mut drawn =
+                    instances(&product, 1 + count, (options.size, looseness), &mut rng);
                 let target = drawn.swap_remove(count);
                 (target, drawn, text(&product, &mut rng), true)
             }
@@ -105,20 +107,33 @@ impl Source {
     }
 }
 
+/// How loosely the instances of a product lie: 1 as drawn, near 0 as in a fixture in `share` of the cases.
+fn looseness(share: f32, rng: &mut impl RngCore) -> f32 {
+    // A run without such products draws the numbers that it drew before there were any.
+    if share > 0.0 && unit(rng) < share {
+        unit(rng).powi(2)
+    } else {
+        1.0
+    }
+}
+
 /// Instances of a product: whole, or the same part of all at twice the resolution.
 pub(super) fn instances(
     product: &Product,
     count: usize,
-    size: usize,
+    (size, looseness): (usize, f32),
     rng: &mut impl RngCore,
 ) -> Vec<Photo> {
     let seeds: Vec<u64> = (0..count).map(|_| rng.next_u64()).collect();
     if unit(rng) < 0.5 {
-        let whole = |seed| product.instance(seed, size);
+        let whole = |seed| product.aligned_instance(seed, size, looseness);
         return seeds.into_iter().map(whole).collect();
     }
     let (x, y) = (below(rng, size + 1), below(rng, size + 1));
-    let part = |seed| product.instance(seed, 2 * size).crop(x, y, size, size);
+    let part = |seed| {
+        let whole = product.aligned_instance(seed, 2 * size, looseness);
+        whole.crop(x, y, size, size)
+    };
     seeds.into_iter().map(part).collect()
 }
 

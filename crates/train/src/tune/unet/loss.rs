@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anomalysd_detect::repaint::{Latents, upload_latents};
+use anomalysd_detect::repaint::{Latents, fill, upload_latents};
 use anomalysd_diffusion::model::InpaintModel;
 use anomalysd_diffusion::scheduler::{Ddim, PredictionType};
 use anomalysd_diffusion::unet::{ReferenceOptions, ReferenceStates, UNet2DConditionModel};
@@ -79,7 +79,7 @@ impl Setting<'_> {
         let noised = model
             .scheduler
             .add_noise(clean.clone(), noise.clone(), &timesteps);
-        let target = model.scheduler.target(clean, noise, &timesteps);
+        let target = model.scheduler.target(clean.clone(), noise, &timesteps);
         let context = constant(self.contexts(samples), self.autodiff);
         let mut input = vec![noised, cells.clone(), masked];
         if model.config.reference_latents {
@@ -89,17 +89,23 @@ impl Setting<'_> {
                 .collect();
             let flag = Tensor::<4>::from_data(TensorData::new(flags, [batch, 1, 1, 1]), plain)
                 .expand([batch, 1, height, width]);
-            let first = self.references(samples, 1, [height, width])?;
-            input.extend([first * flag.clone(), flag]);
+            let shown = if model.config.reference_residual {
+                samples.first().map_or(1, |first| first.references.len())
+            } else {
+                1
+            };
+            let good = self
+                .references(samples, shown, [height, width])?
+                .reshape([batch, shown, channels, height, width]);
+            let filled = fill(good, clean.clone(), &cells);
+            input.extend([filled * flag.clone(), flag]);
         }
         let states = self.states(unet, samples, &context, [channels, height, width])?;
         let times: Vec<f32> = timesteps.iter().map(|&timestep| timestep as f32).collect();
         let input = constant(Tensor::cat(input, 1), self.autodiff);
         let input = cast(input, self.dtype);
-        let output = cast(
-            unet.forward(input, &times, context, Some(&states))?,
-            DType::F32,
-        );
+        let output = unet.forward(input.clone(), &times, context, Some(&states))?;
+        let output = cast(model.config.velocity(output, &input), DType::F32);
         let outside = self.options.outside_weight;
         let weights = cells * (1.0 - outside) + outside;
         let total = weights.clone().reshape([batch as i32, -1]).sum_dim(1) * channels as f64; // [B, 1]
