@@ -15,6 +15,8 @@ pub enum DeviceChoice {
     Cpu,
     /// A GPU by number, through Vulkan, Metal or DX12; `None`: the system's default adapter.
     Gpu(Option<usize>),
+    /// An NVIDIA GPU by number, through CUDA.
+    Cuda(usize),
 }
 
 /// A chosen device and its name for results.
@@ -22,7 +24,7 @@ pub enum DeviceChoice {
 pub struct Chosen {
     /// The device.
     pub device: Device,
-    /// `cpu`, `gpu` or `gpu:1`.
+    /// `cpu`, `gpu`, `gpu:1` or `cuda:0`.
     pub name: String,
 }
 
@@ -38,10 +40,12 @@ impl std::str::FromStr for DeviceChoice {
                 .parse()
                 .map(|index| Self::Gpu(Some(index)))
                 .map_err(|_| format!("`{index}` is no number of a GPU")),
-            _ if text.starts_with("cuda") => {
-                Err("this build has no CUDA backend; `gpu` runs through Vulkan".into())
-            }
-            _ => Err("expected auto, cpu, gpu or gpu:0".into()),
+            None if text == "cuda" => Ok(Self::Cuda(0)),
+            Some(("cuda", index)) => index
+                .parse()
+                .map(Self::Cuda)
+                .map_err(|_| format!("`{index}` is no number of a GPU")),
+            _ => Err("expected auto, cpu, gpu, gpu:0 or cuda:0".into()),
         }
     }
 }
@@ -53,6 +57,7 @@ impl std::fmt::Display for DeviceChoice {
             Self::Cpu => f.write_str("cpu"),
             Self::Gpu(None) => f.write_str("gpu"),
             Self::Gpu(Some(index)) => write!(f, "gpu:{index}"),
+            Self::Cuda(index) => write!(f, "cuda:{index}"),
         }
     }
 }
@@ -80,8 +85,36 @@ impl DeviceChoice {
                     name: self.to_string(),
                 })
             }
+            Self::Cuda(index) => {
+                let device = cuda(index)
+                    .map_err(|reason| CliError::Input(format!("--device {self}: {reason}")))?;
+                Ok(Chosen {
+                    device,
+                    name: self.to_string(),
+                })
+            }
         }
     }
+}
+
+/// The NVIDIA GPU of a number.
+#[cfg(feature = "cuda")]
+fn cuda(index: usize) -> Result<Device, String> {
+    // A driver that is not there makes the backend panic at the first tensor; here it is asked for one.
+    let device = Device::cuda(index);
+    let probe = std::panic::catch_unwind({
+        let device = device.clone();
+        move || burn::tensor::Tensor::<1>::zeros([1], &device).into_data()
+    });
+    match probe {
+        Ok(_) => Ok(device),
+        Err(_) => Err("no NVIDIA GPU of this number, or no CUDA driver".into()),
+    }
+}
+
+#[cfg(not(feature = "cuda"))]
+fn cuda(_: usize) -> Result<Device, String> {
+    Err("this build has no CUDA backend (cargo build --features anomalysd-cli/cuda); `gpu` runs through Vulkan".into())
 }
 
 fn cpu() -> Chosen {
