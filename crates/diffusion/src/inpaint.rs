@@ -177,20 +177,24 @@ impl Inpaint<'_> {
         let sample = Tensor::cat(vec![latents.clone(), hint.clone()], 1);
         let time = [timestep as f32];
         let prompt = inputs.prompt_embeds.clone();
+        let velocity = |output, sample: &Tensor<4>| {
+            let (config, scheduler) = (self.config, self.scheduler);
+            config.velocity(output, sample, scheduler, &[timestep])
+        };
         match &inputs.negative_prompt_embeds {
             Some(negative) if options.guidance_scale > 1.0 => {
                 let batch = sample.dims()[0];
                 let sample = Tensor::cat(vec![sample.clone(), sample], 0);
                 let context = Tensor::cat(vec![negative.clone(), prompt], 0);
                 let both = self.unet.forward(sample.clone(), &time, context, None)?;
-                let both = self.config.velocity(both, &sample);
+                let both = velocity(both, &sample);
                 let uncond = both.clone().narrow(0, 0, batch);
                 let text = both.narrow(0, batch, batch);
                 Ok(uncond.clone() + (text - uncond) * options.guidance_scale)
             }
             _ => {
                 let output = self.unet.forward(sample.clone(), &time, prompt, None)?;
-                Ok(self.config.velocity(output, &sample))
+                Ok(velocity(output, &sample))
             }
         }
     }

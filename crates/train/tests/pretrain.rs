@@ -310,7 +310,7 @@ fn a_residual_begins_as_the_paste_of_the_good_photo_and_learns_from_there() {
         assert!(silent || !name.starts_with("conv_out."), "{name}");
         assert!(!silent || !name.starts_with("conv_in."), "{name}");
     }
-    let (_, losses) = run_for(40, 2e-3);
+    let (_, losses) = run_for(UNET_STEPS, 8e-3);
     let (first, last) = thirds(&losses);
     assert!(last < first, "{first} {last}");
 }

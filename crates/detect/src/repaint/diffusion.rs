@@ -77,7 +77,8 @@ impl<'a> DiffusionRepair<'a> {
             let time = [timestep as f32];
             let (unet, config) = (&self.model.unet, &self.model.config);
             let output = unet.forward(sample.clone(), &time, context, references.as_deref())?;
-            Ok(config.velocity(output, &sample))
+            let scheduler = &self.model.scheduler;
+            Ok(config.velocity(output, &sample, scheduler, &[timestep]))
         };
         let guidance = request.guidance_scale;
         if guidance == 1.0 {

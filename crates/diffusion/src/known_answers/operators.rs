@@ -165,6 +165,7 @@ impl Probe {
                 device,
             )),
             Self::MaxPool { channels, side } => Ok(max_pool(channels, side, device)),
+            Self::Choice { count, side } => Ok(choice(count, side, device)),
             Self::Linear {
                 outputs,
                 inputs,
@@ -300,6 +301,30 @@ fn window(
             }
         }
         (index, sum)
+    });
+    (flat(computed), expected.collect())
+}
+
+/// The least of `count` values at each place, in the channel that has it; 0 in the others.
+fn choice(count: usize, side: usize, device: &Device) -> Answers {
+    let input = draw("input", count * side * side);
+    let values = upload(&input, [1, count, side, side], device);
+    let least = values.clone().min_dim(1).expand([1, count, side, side]);
+    let chosen = values.clone().equal(least).float();
+    let share = chosen.clone() / chosen.sum_dim(1);
+    let computed = values * share;
+    let expected = places(count * side * side).map(|index| {
+        let others = (0..count).map(|channel| input[channel * side * side + index % (side * side)]);
+        let least = others.fold(f32::INFINITY, f32::min);
+        let value = input[index];
+        (
+            index,
+            if value == least {
+                f64::from(value)
+            } else {
+                0.0
+            },
+        )
     });
     (flat(computed), expected.collect())
 }

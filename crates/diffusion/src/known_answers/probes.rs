@@ -62,6 +62,11 @@ pub enum Probe {
         channels: usize,
         side: usize,
     },
+    /// The least of several values at each place, chosen by what equals it.
+    Choice {
+        count: usize,
+        side: usize,
+    },
     Linear {
         outputs: usize,
         inputs: usize,
@@ -148,6 +153,7 @@ impl std::fmt::Display for Probe {
                 "{kernel}×{kernel} convolution of {inputs} to {outputs} channels, stride {stride}, padding {padding}"
             ),
             Self::MaxPool { channels, .. } => write!(f, "maxima of {channels} channels"),
+            Self::Choice { count, .. } => write!(f, "choice among {count}"),
             Self::Linear {
                 outputs, inputs, ..
             } => write!(f, "linear map of {inputs} to {outputs}"),
@@ -176,6 +182,7 @@ impl std::fmt::Display for Probe {
             Self::Convolution { side, .. }
             | Self::Window { side, .. }
             | Self::MaxPool { side, .. }
+            | Self::Choice { side, .. }
             | Self::Depthwise { side, .. }
             | Self::GroupNorm { side, .. }
             | Self::Activation { side, .. }
@@ -244,6 +251,7 @@ pub fn at_widths(widths: &OperatorWidths) -> Vec<Probe> {
         });
     }
     probes.push(Probe::MaxPool { channels: 64, side });
+    probes.push(Probe::Choice { count: 4, side });
     for &[outputs, inputs] in &widths.linears {
         probes.push(Probe::Linear {
             outputs,
@@ -347,6 +355,8 @@ pub fn at_sizes(widths: &OperatorWidths) -> Vec<Probe> {
         let side = photo / 4;
         let channels = some(64, side);
         probes.push(Probe::MaxPool { channels, side });
+        let side = photo / widths.pixel_unshuffle.max(1);
+        probes.push(Probe::Choice { count: 4, side });
         for [channels, over] in [[3, 1], [32, 2]] {
             let side = photo / over;
             let channels = some(channels, side);

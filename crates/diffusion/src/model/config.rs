@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -155,19 +155,30 @@ impl ModelConfig {
     /// The U-Net's prediction from its output.
     ///
     /// Without `reference_residual` they are the same. With it the output is what is missing to v of a
-    /// photo whose hole the good photo fills: `v = output − (m·r + (1 − m)·z)`, m being the mask, z the
-    /// masked image latents and r the latents of the good photo, all of them channels of `input`
-    /// `[B, 3C + 2, H/8, W/8]`. At the noisiest timestep v is the negative of the clean latents, so an
-    /// output of 0 pastes the good photo. `output` is `[B, C, H/8, W/8]`.
-    pub fn velocity(&self, output: Tensor<4>, input: &Tensor<4>) -> Tensor<4> {
+    /// photo whose hole the good photo fills: `v = output − √(1 − ᾱ)·(m·r + (1 − m)·z)`, m being the mask,
+    /// z the masked image latents and r the latents of the good photo, all of them channels of `input`
+    /// `[B, 3C + 2, H/8, W/8]`. v is `√ᾱ·ε − √(1 − ᾱ)·x₀`, at the noisiest timestep the negative of the clean
+    /// latents, so that an output of 0 pastes the good photo there. `output` is `[B, C, H/8, W/8]`;
+    /// `timesteps` are one of each sample, or one of all.
+    pub fn velocity(
+        &self,
+        output: Tensor<4>,
+        input: &Tensor<4>,
+        scheduler: &Ddim,
+        timesteps: &[usize],
+    ) -> Tensor<4> {
         if !self.reference_residual {
             return output;
         }
+        let noise = |timestep: &usize| (1.0 - scheduler.alpha_prod(Some(*timestep))).sqrt() as f32;
+        let levels: Vec<f32> = timesteps.iter().map(noise).collect();
+        let levels = TensorData::new(levels, [timesteps.len(), 1, 1, 1]);
+        let levels = Tensor::<4>::from_data(levels, (&input.device(), input.dtype()));
         let [_, channels, ..] = output.dims();
         let mask = input.clone().narrow(1, channels, 1);
         let masked = input.clone().narrow(1, channels + 1, channels);
         let good = input.clone().narrow(1, 2 * channels + 1, channels);
-        output - (good * mask.clone() + masked * (mask.neg() + 1.0))
+        output - (good * mask.clone() + masked * (mask.neg() + 1.0)) * levels
     }
 }
 
@@ -350,7 +361,7 @@ impl Networks {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::{Device, TensorData};
+    use burn::tensor::Device;
 
     use super::*;
 
@@ -379,9 +390,20 @@ mod tests {
         let output = plain(vec![0.0, 0.25], 1);
         let values = |of: Tensor<4>| of.into_data().try_to_vec::<f32>().unwrap();
         // v at the noisiest timestep: the clean latents are its negative.
-        let pasted = config(true).velocity(output.clone(), &input);
+        let scheduler = Ddim::new(DdimConfig {
+            prediction_type: PredictionType::VPrediction,
+            rescale_betas_zero_snr: true,
+            ..DdimConfig::default()
+        });
+        let scheduler = scheduler.unwrap();
+        let pasted = config(true).velocity(output.clone(), &input, &scheduler, &[999]);
         assert_eq!(values(pasted), [-3.0, -1.75]);
-        let own = config(false).velocity(output.clone(), &input);
+        // With less noise, v has less of the photo.
+        let level = (1.0 - scheduler.alpha_prod(Some(300))).sqrt() as f32;
+        assert!((0.1..0.9).contains(&level), "{level}");
+        let pasted = config(true).velocity(output.clone(), &input, &scheduler, &[300]);
+        assert_eq!(values(pasted), [-3.0 * level, 0.25 - 2.0 * level]);
+        let own = config(false).velocity(output.clone(), &input, &scheduler, &[999]);
         assert_eq!(values(own), values(output));
     }
 

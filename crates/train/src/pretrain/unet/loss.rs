@@ -125,7 +125,9 @@ impl Setting<'_> {
         let output = model
             .unet
             .forward(input.clone(), &times, context, states.as_ref())?;
-        let output = self.config.velocity(output, &input);
+        let output = self
+            .config
+            .velocity(output, &input, self.scheduler, &timesteps);
         let outside = self.options.outside_weight;
         let weights = (cells * (1.0 - outside) + outside).expand([batch, channels, height, width]);
         let weights: Tensor<4> = Tensor::from_inner(weights);

@@ -71,8 +71,7 @@ impl Source {
             None => {
                 let product = self.pictures.product(rng.next_u64());
                 let looseness = looseness(options.aligned_share, &mut rng);
-                let mut drawn =
-                    instances(&product, 1 + count, (options.size, looseness), &mut rng);
+                let mut drawn = instances(&product, 1 + count, (options.size, looseness), &mut rng);
                 let target = drawn.swap_remove(count);
                 (target, drawn, text(&product, &mut rng), true)
             }

@@ -105,7 +105,10 @@ impl Setting<'_> {
         let input = constant(Tensor::cat(input, 1), self.autodiff);
         let input = cast(input, self.dtype);
         let output = unet.forward(input.clone(), &times, context, Some(&states))?;
-        let output = cast(model.config.velocity(output, &input), DType::F32);
+        let velocity = model
+            .config
+            .velocity(output, &input, &model.scheduler, &timesteps);
+        let output = cast(velocity, DType::F32);
         let outside = self.options.outside_weight;
         let weights = cells * (1.0 - outside) + outside;
         let total = weights.clone().reshape([batch as i32, -1]).sum_dim(1) * channels as f64; // [B, 1]
