@@ -316,6 +316,39 @@ fn a_residual_begins_as_the_paste_of_the_good_photo_and_learns_from_there() {
 }
 
 #[test]
+fn a_residual_stays_one_whatever_it_goes_on_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = continued(folder.path());
+    options.sheet_every = 0;
+    options.unet.steps = 3;
+    options.unet.reference_residual = true;
+    pretrain(&options, None).0.unwrap();
+    let out = |parts: &Path| {
+        let bytes = std::fs::read(parts.join("mini.safetensors")).unwrap();
+        let model = InpaintModel::from_single_file(bytes, &Device::flex()).unwrap();
+        assert!(model.config.reference_residual);
+        let parts = model.parts().unwrap();
+        let unet = parts.source("unet").unwrap();
+        unet.read("conv_out.weight").unwrap().values
+    };
+    let learnt = out(folder.path());
+    assert!(learnt.iter().any(|value| *value != 0.0));
+    // Nobody asks for a residual again, and no step may move a weight: it is the same one.
+    for from in ["mini.safetensors", "unet-00000003.safetensors"] {
+        let next = tempfile::tempdir().unwrap();
+        let mut options = continued(next.path());
+        options.from = Some(folder.path().join(from));
+        options.sheet_every = 0;
+        options.unet.steps = 1;
+        options.unet.rate = 0.0;
+        pretrain(&options, None).0.unwrap();
+        let apart = out(next.path()).into_iter().zip(&learnt);
+        let apart = apart.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(apart < 1e-6, "{from}: {apart}");
+    }
+}
+
+#[test]
 fn a_run_with_a_time_ends_in_it_at_the_end_of_its_schedule() {
     let folder = tempfile::tempdir().unwrap();
     let mut options = continued(folder.path());

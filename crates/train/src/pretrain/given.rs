@@ -35,7 +35,12 @@ pub enum Given {
     /// None: networks are drawn, the VAE is the linear projection.
     Nothing,
     /// U-Net and text encoder of a checkpoint, with the sizes of the options.
-    Denoiser(Weights),
+    Denoiser {
+        /// Both networks' tensors.
+        weights: Weights,
+        /// Whether the U-Net predicts what the paste of the good photo lacks.
+        reference_residual: bool,
+    },
     /// A whole model; its sizes and tokenizer replace those of the options.
     Model(Box<GivenModel>),
 }
@@ -77,7 +82,11 @@ impl Given {
                 let reason = format!("is of stage {stage}, not {}", unet::STAGE);
                 return Err(refused(path, reason));
             }
-            return Ok(Self::Denoiser(best_weights(&checkpoint)));
+            let residual = &checkpoint.description.options["unet"]["reference_residual"];
+            return Ok(Self::Denoiser {
+                weights: best_weights(&checkpoint),
+                reference_residual: residual.as_bool().unwrap_or(false),
+            });
         }
         let networks = InpaintModel::assemble(&open(path)?, device)?;
         if !networks.config.reference_latents || networks.scheduler.config() != &unet::schedule() {
@@ -102,7 +111,18 @@ impl Given {
     pub fn model(&self) -> Option<&GivenModel> {
         match self {
             Self::Model(model) => Some(model),
-            Self::Nothing | Self::Denoiser(_) => None,
+            Self::Nothing | Self::Denoiser { .. } => None,
+        }
+    }
+
+    /// Whether the given U-Net predicts what the paste of the good photo lacks.
+    pub fn reference_residual(&self) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Denoiser {
+                reference_residual, ..
+            } => *reference_residual,
+            Self::Model(model) => model.networks.config.reference_residual,
         }
     }
 
@@ -113,7 +133,7 @@ impl Given {
     pub fn denoiser(&self) -> Result<Option<Weights>> {
         match self {
             Self::Nothing => Ok(None),
-            Self::Denoiser(weights) => Ok(Some(weights.clone())),
+            Self::Denoiser { weights, .. } => Ok(Some(weights.clone())),
             Self::Model(model) => weights(&Denoiser {
                 unet: model.networks.unet.clone(),
                 text: model.networks.text.clone(),

@@ -86,25 +86,14 @@ impl<const N: usize> Operator<N> for Block {
         let mut middle = vec![0.0_f32; self.batch * self.wide * plane];
         let [rows, columns] = self.depthwise.input;
         let group = (VALUES_OF_TASK / (rows * columns)).clamp(1, self.wide);
-        let groups = self.wide.div_ceil(group);
         // Groups of channels of each photo: how many follows from the photo's size alone.
-        let mut tasks = Vec::with_capacity(self.batch * groups);
-        for (photo, of_photo) in middle.chunks_mut(self.wide * plane).enumerate() {
-            for (index, part) in of_photo.chunks_mut(group * plane).enumerate() {
-                tasks.push((photo, index * group, part));
-            }
-        }
+        let tasks = parts(&mut middle, self.wide, group, plane);
         each(tasks, |(photo, first, part)| {
             self.widen(&given, photo, first, part);
         });
         let mut values = vec![0.0_f32; self.batch * self.outputs * plane];
         let part = self.outputs.div_ceil(PARTS);
-        let mut tasks = Vec::with_capacity(self.batch * PARTS);
-        for (photo, of_photo) in values.chunks_mut(self.outputs * plane).enumerate() {
-            for (index, rows) in of_photo.chunks_mut(part * plane).enumerate() {
-                tasks.push((photo, index * part, rows));
-            }
-        }
+        let tasks = parts(&mut values, self.outputs, part, plane);
         each(tasks, |(photo, first, rows)| {
             self.narrow(&given, &middle, (photo, first), rows);
         });
@@ -115,6 +104,22 @@ impl<const N: usize> Operator<N> for Block {
     fn backward(&self, _: [&[f32]; N], _: &[f32], _: [bool; N]) -> [Option<Values>; N] {
         [const { None }; N]
     }
+}
+
+/// Values of photos of so many channels, cut into `count` channels each: photo, first channel, values.
+fn parts(
+    values: &mut [f32],
+    channels: usize,
+    count: usize,
+    plane: usize,
+) -> Vec<(usize, usize, &mut [f32])> {
+    let photos = values.chunks_mut(channels * plane).enumerate();
+    photos
+        .flat_map(|(photo, values)| {
+            let parts = values.chunks_mut(count * plane).enumerate();
+            parts.map(move |(index, part)| (photo, index * count, part))
+        })
+        .collect()
 }
 
 impl Block {

@@ -82,7 +82,8 @@ pub struct UnetOptions {
     pub feature_weight: f64,
     /// Samples of a part of the batch, at most, whose feature distance is taken.
     pub feature_samples: usize,
-    /// The U-Net predicts what the good photo in its channels lacks, and begins with nothing: the paste.
+    /// The U-Net predicts what the good photo in its channels lacks, and begins with nothing: the paste. On
+    /// from such a U-Net it is on.
     pub reference_residual: bool,
     /// Share of products whose instances lie nearly alike, as parts in a fixture do.
     pub aligned_share: f32,
@@ -280,10 +281,11 @@ pub fn train(
         unet: UNet2DConditionModel::init(&unet_config, options.seed, &autodiff)?,
         text: ClipTextModel::init(&text_config, options.seed, &autodiff)?,
     };
-    let config = model_config(vae, settings.reference_residual);
+    // What the given weights mean stays what it is.
+    let residual = settings.reference_residual || given.reference_residual();
+    let config = model_config(vae, residual);
     if let Some(mut weights) = given.denoiser()? {
-        let was = given.model().map(|model| &model.networks.config);
-        if config.reference_residual && !was.is_some_and(|was| was.reference_residual) {
+        if residual && !given.reference_residual() {
             // What it predicted so far was something else: it begins with the paste.
             for (name, tensor) in &mut weights {
                 if name.starts_with("unet.conv_out.") {
@@ -316,7 +318,11 @@ pub fn train(
         loss_scaling: false,
         reports: &[],
         model: serde_json::json!({ "unet": unet_config, "text": text_config }),
-        options: serde_json::to_value(options).unwrap_or_default(),
+        options: {
+            let mut own = options.clone();
+            own.unet.reference_residual = residual;
+            serde_json::to_value(own).unwrap_or_default()
+        },
     };
     let source = Source {
         pictures: pictures.clone(),
