@@ -192,6 +192,9 @@ pub struct RepairOptions {
     pub guidance_scale: f32,
     /// Good photos used as context; `None`: all where the model was trained for it, else none.
     pub references: Option<usize>,
+    /// Lay the good photos over a photo, turned, scaled and shifted, before their latents become channels: for
+    /// models that take them.
+    pub registration: bool,
     /// What a repaired photo is compared with.
     pub compare: Compare,
     /// Add the median colour error of the visible surroundings to the painted pixels.
@@ -210,6 +213,7 @@ impl Default for RepairOptions {
             guided_strength: 0.8,
             guidance_scale: 1.0,
             references: None,
+            registration: true,
             compare: Compare::default(),
             drift_correction: true,
             drift_radius: 16,

@@ -15,6 +15,7 @@ mod foreground;
 mod morphology;
 mod pad;
 pub mod parallel;
+mod register;
 pub mod render;
 mod resize;
 
@@ -29,6 +30,7 @@ pub use filter::{box_mean_photo, gaussian_blur};
 pub use foreground::{ForegroundMode, foreground, otsu};
 pub use morphology::{dilate, erode, max_pool_mask};
 pub use pad::{pad_reflect, pad_reflect_mask, padded_size, reflect};
+pub use register::{Similarity, Target};
 pub use resize::{
     fit_longer_side, resize_bicubic_planes, resize_bilinear_map, resize_bilinear_planes,
     resize_lanczos,

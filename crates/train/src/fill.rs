@@ -79,6 +79,14 @@ impl Filler<'_> {
             let contexts = repair.contexts(&prompts.both(), &prompts.detail()).await?;
             let class = repair.class(&contexts, good).await?;
             let scene = repair.open(photo).await?;
+            if best.is_some() && options.repair.registration {
+                let mut visible = pass.hidden.clone();
+                visible
+                    .data
+                    .iter_mut()
+                    .for_each(|hidden| *hidden = !*hidden);
+                repair.register(&scene, &class, photo, &visible).await?;
+            }
             let request = PaintRequest {
                 passes: std::slice::from_ref(pass),
                 strength: 1.0,

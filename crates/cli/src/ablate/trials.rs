@@ -125,6 +125,20 @@ pub fn trials(base: &DetectOptions, k_shot: usize, fast_steps: usize) -> Vec<Tri
     }
     let mut own = trial(
         Group::Context,
+        "registration".into(),
+        format!(
+            "good photos {}",
+            if base.repair.registration {
+                "as they are"
+            } else {
+                "laid over the photo"
+            }
+        ),
+    );
+    own.options.repair.registration = !base.repair.registration;
+    all.push(own);
+    let mut own = trial(
+        Group::Context,
         "class-name".into(),
         "prompts: the class's name alone".into(),
     );

@@ -117,6 +117,9 @@ pub struct MethodArgs {
     /// Good photos used as context [default: all where the model was trained for it, else 0]
     #[arg(long)]
     references: Option<usize>,
+    /// Good photos as they are: do not turn, scale and shift them to lie as the photo does
+    #[arg(long)]
+    no_registration: bool,
     /// What a repair is compared with [default: roundtrip]
     #[arg(long, value_enum)]
     compare: Option<CompareArg>,
@@ -254,6 +257,9 @@ impl MethodArgs {
         }
         if let Some(Strengths(strength)) = &self.strength {
             options.repair.strength.clone_from(strength);
+        }
+        if self.no_registration {
+            options.repair.registration = false;
         }
         if self.no_guided {
             options.masks.guided = false;

@@ -164,6 +164,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
                     class: class.ready.as_ref(),
                     guide: model.guide,
                     normalisers,
+                    registered: true,
                 };
                 self.measure(&subject, &context, meter).await?
             }

@@ -218,6 +218,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
                 class: ready.as_ref(),
                 guide: (0.0, 0.0),
                 normalisers: None,
+                registered: good.len() > 1,
             };
             for subject in &fold.held {
                 let others = all_but(&q, measured.len());

@@ -87,7 +87,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
             let bank = bank.as_ref().unwrap_or(&prototypes);
             q.push(self.tiled_distances(photo, side, bank).await?);
         }
-        for (index, ((_, photo), (others, bank))) in held.iter().zip(&banks).enumerate() {
+        for (index, ((left_out, photo), (others, bank))) in held.iter().zip(&banks).enumerate() {
             let rest: Vec<&PrototypeMaps> = q
                 .iter()
                 .enumerate()
@@ -105,6 +105,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
                 contexts: contexts.as_ref(),
                 guide: quantiles(&rest, &self.options.masks),
                 normalisers: None,
+                registered: left_out.is_some(),
             };
             let one = self
                 .measure_tiles(photo, &hidden(photo), side, &known, true, &meter)

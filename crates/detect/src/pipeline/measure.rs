@@ -106,6 +106,9 @@ pub(super) struct Context<'a, R: Repair> {
     /// What is known of normal maps, where it is known: a scale that nothing is known of would be
     /// painted for nothing. A fit, which finds it out, has none.
     pub normalisers: Option<&'a ClassNormalisers>,
+    /// Whether the good photos are laid over the photo. A photo lies over its own views exactly, as it does over no
+    /// other photo: they would say that a repair has no error.
+    pub registered: bool,
 }
 
 impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
@@ -191,6 +194,9 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         let (mut scales, mut guided) = (Vec::new(), None);
         if let Some(class) = context.class {
             let best = best_reference(&subject.descriptors, &context.good);
+            if best.is_some() && context.registered {
+                self.register(subject, class, meter).await?;
+            }
             let plan = self.plan(&subject.frame, context.normalisers);
             let finest = plan.scales.iter().map(|scale| scale.n_cells).max();
             for scale in &plan.scales {
@@ -234,6 +240,27 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
             guided,
             round_trip: kept.then(|| subject.compared.0.clone()),
         })
+    }
+
+    /// Lays the class's good photos over a photo. Places that do not count say nothing about how it lies.
+    async fn register(
+        &self,
+        subject: &Subject<R::Scene>,
+        class: &R::Class,
+        meter: &Meter<'_>,
+    ) -> Result<(), DetectError> {
+        let (Some(repair), Some(scene)) = (self.repair, &subject.scene) else {
+            return Ok(());
+        };
+        if self.options.repair.registration {
+            let mut visible = subject.ignored.clone();
+            visible.data.iter_mut().for_each(|place| *place = !*place);
+            repair
+                .register(scene, class, &subject.photo, &visible)
+                .await?;
+            meter.tick(Stage::Encode, 0).await?;
+        }
+        Ok(())
     }
 
     /// The guided pass over the cells with the highest q, suspicious or not: good photos have cores, too, from which

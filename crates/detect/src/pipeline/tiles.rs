@@ -214,6 +214,8 @@ pub(super) struct TileContext<'a> {
     pub guide: (f32, f32),
     /// As in [`Context`].
     pub normalisers: Option<&'a ClassNormalisers>,
+    /// As in [`Context`].
+    pub registered: bool,
 }
 
 impl<'a> TileContext<'a> {
@@ -237,6 +239,7 @@ impl<'a> TileContext<'a> {
             contexts: class.contexts.as_ref(),
             guide: class.guide,
             normalisers: Some(&class.normalisers),
+            registered: true,
         })
     }
 }
@@ -283,6 +286,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
                 class: ready.as_ref(),
                 guide: known.guide,
                 normalisers: known.normalisers,
+                registered: known.registered,
             };
             let own = self.measure(&subject, &context, meter).await?;
             let PrototypeMaps {

@@ -1,9 +1,12 @@
 //! The diffusion model as a repair: partial noising, masked latents, references, batches.
 
+use std::cell::RefCell;
+
 use anomalysd_diffusion::model::InpaintModel;
 use anomalysd_diffusion::noise;
 use anomalysd_diffusion::scheduler::partial::PartialNoising;
-use anomalysd_imaging::{Mask, Photo, pad_reflect};
+use anomalysd_imaging::parallel::for_each_chunk;
+use anomalysd_imaging::{Mask, Photo, Similarity, Target, pad_reflect};
 use burn::tensor::{Tensor, TensorData};
 
 use super::ready::{ReadyClass, Scene};
@@ -240,7 +243,44 @@ impl Repair for DiffusionRepair<'_> {
             frame,
             photo,
             latents,
+            registered: RefCell::default(),
         })
+    }
+
+    async fn register(
+        &self,
+        scene: &Scene,
+        class: &ReadyClass,
+        photo: &Photo,
+        visible: &Mask,
+    ) -> Result<(), DetectError> {
+        scene.registered.take();
+        if !self.model.config.reference_latents {
+            return Ok(());
+        }
+        let good = class.photos(self.model, &scene.frame).await?;
+        let good: &[Photo] = &good;
+        let target = Target::new(photo, visible);
+        let mut found: Vec<Option<Similarity>> = vec![None; good.len()];
+        for_each_chunk(&mut found, 1, |index, slot| {
+            slot[0] = target.register(&good[index]);
+        });
+        let [_, _, height, width] = scene.latents.dims();
+        let mut latents = Vec::with_capacity(good.len());
+        for (index, (photo, how)) in good.iter().zip(found).enumerate() {
+            latents.push(match how {
+                Some(how) => {
+                    let laid = pad_reflect(&how.lay(photo), scene.frame.multiple);
+                    let laid = upload_photo(&laid, &self.model.device);
+                    self.model.vae.enc(laid)?
+                }
+                None => class.latents(index, width, height, self.model),
+            });
+        }
+        if !latents.is_empty() {
+            scene.registered.replace(Some(Tensor::cat(latents, 0)));
+        }
+        Ok(())
     }
 
     async fn round_trip(&self, scene: &Scene) -> Result<Photo, DetectError> {

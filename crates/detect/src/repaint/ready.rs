@@ -7,10 +7,11 @@ use std::rc::Rc;
 use anomalysd_diffusion::model::{InpaintModel, ReferenceTime};
 use anomalysd_diffusion::noise;
 use anomalysd_diffusion::unet::{ReferenceOptions, ReferenceStates};
+use anomalysd_imaging::Photo;
 use burn::tensor::{Tensor, TensorData};
 
 use super::fill::fill;
-use super::transfer::{repeat, upload_latents};
+use super::transfer::{download_photos, repeat, upload_latents};
 use super::{Contexts, Latents, Prompt};
 use crate::DetectError;
 use crate::masks::Frame;
@@ -29,6 +30,8 @@ pub struct Scene {
     pub(super) photo: Tensor<4>,
     /// `enc(x)`, `[1, C, h, w]`.
     pub(super) latents: Tensor<4>,
+    /// Latents of the good photos as they lie over this photo, `[k, C, h, w]`, where that was found out.
+    pub(super) registered: RefCell<Option<Tensor<4>>>,
 }
 
 /// A class on the device. Reference states are computed when a timestep first needs them.
@@ -37,6 +40,8 @@ pub struct ReadyClass {
     contexts: [Tensor<3>; 3],
     good: Vec<Latents>,
     states: RefCell<BTreeMap<(Prompt, usize), Rc<ReferenceStates>>>,
+    /// Decoded, for photos of one size in latent cells: width and height.
+    photos: RefCell<Option<((usize, usize), Rc<Vec<Photo>>)>>,
 }
 
 /// At which timestep the good photos pass through the U-Net for a step at `timestep`.
@@ -67,7 +72,40 @@ impl ReadyClass {
             contexts: [Prompt::Both, Prompt::Detail, Prompt::Empty].map(upload),
             good: good.to_vec(),
             states: RefCell::default(),
+            photos: RefCell::default(),
         })
+    }
+
+    /// A good photo's latents `[1, C, height, width]`.
+    pub(super) fn latents(
+        &self,
+        index: usize,
+        width: usize,
+        height: usize,
+        model: &InpaintModel,
+    ) -> Tensor<4> {
+        upload_latents(&self.good[index], width, height, &model.device)
+    }
+
+    /// `dec(z)` of the good photos at the size of a photo, computed where it is needed first.
+    pub(super) async fn photos(
+        &self,
+        model: &InpaintModel,
+        frame: &Frame,
+    ) -> Result<Rc<Vec<Photo>>, DetectError> {
+        let (width, height) = (frame.latent_width(), frame.latent_height());
+        let size = (frame.width, frame.height);
+        if let Some((_, photos)) = self.photos.borrow().as_ref().filter(|own| own.0 == size) {
+            return Ok(Rc::clone(photos));
+        }
+        let mut photos = Vec::with_capacity(self.good.len());
+        for index in 0..self.good.len() {
+            let decoded = model.vae.dec(self.latents(index, width, height, model))?;
+            photos.extend(download_photos(decoded, frame.width, frame.height).await?);
+        }
+        let photos = Rc::new(photos);
+        self.photos.replace(Some((size, Rc::clone(&photos))));
+        Ok(photos)
     }
 
     /// A context for a batch, `[batch, tokens, d]`.
@@ -81,7 +119,8 @@ impl ReadyClass {
         repeat(context, batch)
     }
 
-    /// Channels of a good photo and the flag, `[B, C + 1, h, w]`: zeros without one. The photo is the one that is
+    /// Channels of a good photo and the flag, `[B, C + 1, h, w]`: zeros without one. It lies as [`Scene::registered`]
+    /// says, or as it is. The photo is the one that is
     /// most alike; for a model that pastes it, the one that fits best beside each place of `hidden` `[B, 1, h, w]`.
     pub(super) fn reference_channels(
         &self,
@@ -92,16 +131,26 @@ impl ReadyClass {
     ) -> Tensor<4> {
         let [_, channels, height, width] = scene.latents.dims();
         let (batch, device) = (hidden.dims()[0], &model.device);
-        let Some(best) = best.and_then(|index| self.good.get(index)) else {
+        let Some(best) = best.filter(|index| *index < self.good.len()) else {
             return Tensor::zeros([batch, channels + 1, height, width], device);
         };
-        let upload = |latents| upload_latents(latents, width, height, device);
+        let registered = scene.registered.borrow();
         let filled = if model.config.reference_residual {
-            let good = self.good.iter().map(upload).collect();
-            let good = Tensor::cat(good, 0).unsqueeze_dim(0);
-            fill(good, scene.latents.clone(), hidden)
+            let good = match registered.as_ref() {
+                Some(laid) => laid.clone(),
+                None => {
+                    let all = 0..self.good.len();
+                    let all = all.map(|index| self.latents(index, width, height, model));
+                    Tensor::cat(all.collect(), 0)
+                }
+            };
+            fill(good.unsqueeze_dim(0), scene.latents.clone(), hidden)
         } else {
-            upload(best).expand([batch, channels, height, width])
+            let one = match registered.as_ref() {
+                Some(laid) => laid.clone().narrow(0, best, 1),
+                None => self.latents(best, width, height, model),
+            };
+            one.expand([batch, channels, height, width])
         };
         Tensor::cat(vec![filled, hidden.ones_like()], 1)
     }

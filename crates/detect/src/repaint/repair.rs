@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use anomalysd_imaging::Photo;
+use anomalysd_imaging::{Mask, Photo};
 
 use crate::DetectError;
 use crate::control::Stage;
@@ -131,6 +131,19 @@ pub trait Repair {
 
     /// Makes an unpadded photo ready.
     async fn open(&self, photo: &Photo) -> Result<Self::Scene, DetectError>;
+
+    /// Lays the class's good photos over an unpadded photo, whose scene it is: what [`Self::paint`] of this scene
+    /// and class goes by from then on where it takes good photos as channels. `visible`: pixels that tell
+    /// how the part lies. Nothing to do for what takes none.
+    async fn register(
+        &self,
+        _scene: &Self::Scene,
+        _class: &Self::Class,
+        _photo: &Photo,
+        _visible: &Mask,
+    ) -> Result<(), DetectError> {
+        Ok(())
+    }
 
     /// `dec(enc(x))`, unpadded.
     async fn round_trip(&self, scene: &Self::Scene) -> Result<Photo, DetectError>;
