@@ -236,6 +236,9 @@ pub struct ScoreOptions {
     pub guided_weight: f32,
     /// Share α of the guided part in the fused map, 0..1.
     pub fusion_alpha: f32,
+    /// Exponent of the mean of both parts: 0 geometric, 1 arithmetic. Drawn products choose 0: what both parts say counts
+    /// more than what one of them says loudly.
+    pub fusion_exponent: f32,
     /// The map is blurred by σ = min(H, W) / this; 0: not at all.
     pub blur_divisor: f32,
     /// Share of the highest feature cells whose mean is the photo's score.
@@ -262,6 +265,7 @@ impl Default for ScoreOptions {
             // than q̃ does.
             guided_weight: 0.1,
             fusion_alpha: 0.5,
+            fusion_exponent: 0.0,
             blur_divisor: 64.0,
             top_fraction: 0.005,
             top_cells: 4,
@@ -446,13 +450,13 @@ impl RepairOptions {
 
 impl ScoreOptions {
     fn validate(&self) -> Result<(), OptionsError> {
-        let exponent = self.mean_exponent;
-        check(
-            "mean_exponent",
-            exponent,
-            (-16.0..=16.0).contains(&exponent),
-            "-16 to 16",
-        )?;
+        for (name, exponent) in [
+            ("mean_exponent", self.mean_exponent),
+            ("fusion_exponent", self.fusion_exponent),
+        ] {
+            let allowed = (-16.0..=16.0).contains(&exponent);
+            check(name, exponent, allowed, "-16 to 16")?;
+        }
         share("guided_weight", self.guided_weight)?;
         share("fusion_alpha", self.fusion_alpha)?;
         share("top_fraction", self.top_fraction)?;

@@ -91,6 +91,19 @@ pub fn lines(
             fused(multi_scale, &scored.guided, alpha),
         ));
     }
+    let arithmetic = ScoreOptions {
+        fusion_exponent: 1.0,
+        ..score.clone()
+    };
+    all.push((
+        Line::new(
+            Group::Fusion,
+            "arithmetic-fusion",
+            "arithmetic mean of both",
+        ),
+        judged(fuse(multi_scale, &scored.guided, &arithmetic).map),
+    ));
+    let scale_maps: Vec<Map> = scored.scales.values().cloned().collect();
     for (group, prefix, alpha) in [
         (Group::Scales, "", score.fusion_alpha),
         (Group::ScalesAlone, "repair-", 0.0),
@@ -105,9 +118,8 @@ pub fn lines(
                 fused(scored.scales.get(cells), &scored.guided, alpha),
             ));
         }
-        let maps: Vec<Map> = scored.scales.values().cloned().collect();
         for (exponent, mean) in MEANS.into_iter().filter(|own| own.0 != score.mean_exponent) {
-            let map = mean_over_scales(&maps, exponent);
+            let map = mean_over_scales(&scale_maps, exponent);
             all.push((
                 Line::new(group, format!("{prefix}{mean}"), format!("{mean} mean")),
                 fused(map.as_ref(), &scored.guided, alpha),

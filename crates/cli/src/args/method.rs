@@ -147,6 +147,8 @@ pub struct MethodArgs {
     forced_share: Option<f32>,
     #[arg(long, help = with_default!("Share α of the guided part in the fused map", score.fusion_alpha))]
     fusion_alpha: Option<f32>,
+    #[arg(long, allow_negative_numbers = true, help = with_default!("Exponent of the mean of both parts: 0 geometric, 1 arithmetic", score.fusion_exponent))]
+    fusion_exponent: Option<f32>,
     #[arg(long, help = with_default!("Weight of the repair in the cores of the guided pass", score.guided_weight))]
     guided_weight: Option<f32>,
     #[arg(long, allow_negative_numbers = true, help = with_default!("Exponent of the mean over scales: -1 harmonic, 1 arithmetic", score.mean_exponent))]
@@ -223,6 +225,7 @@ impl MethodArgs {
             max_share => masks.max_share,
             forced_share => masks.forced_share,
             fusion_alpha => score.fusion_alpha,
+            fusion_exponent => score.fusion_exponent,
             guided_weight => score.guided_weight,
             mean_exponent => score.mean_exponent,
             colour_weight => score.colour_weight,

@@ -45,6 +45,26 @@ pub fn mean_over_scales(scales: &[Map], exponent: f32) -> Option<Map> {
     Some(mean)
 }
 
+/// (1 − α)·a and α·b under a power mean of this exponent. At both ends of α it is one of them, bit for bit.
+fn weighted_mean(a: f32, b: f32, alpha: f32, exponent: f32) -> f32 {
+    if alpha == 0.0 {
+        a
+    } else if alpha == 1.0 {
+        b
+    } else if exponent == 1.0 {
+        (1.0 - alpha) * a + alpha * b
+    } else if exponent <= 0.0 && (a == 0.0 || b == 0.0) {
+        0.0
+    } else if exponent == 0.0 {
+        ((1.0 - alpha) * a.ln() + alpha * b.ln()).exp()
+    } else {
+        // By the larger of both, so that no power overflows.
+        let top = a.max(b).max(f32::MIN_POSITIVE);
+        let sum = (1.0 - alpha) * (a / top).powf(exponent) + alpha * (b / top).powf(exponent);
+        top * sum.powf(exponent.recip())
+    }
+}
+
 /// g: in the cores of the guided pass (1 − w)·q̃ + w·S_pg, elsewhere q̃. A good repair can clear a
 /// false alarm as well as confirm a true one. `weight`: w, 0..1.
 pub fn guided_map(features: &Map, guided: Option<(&Mask, &Map)>, weight: f32) -> Map {
@@ -66,7 +86,7 @@ pub fn guided_map(features: &Map, guided: Option<(&Mask, &Map)>, weight: f32) ->
 /// The fused map, before and after the blur.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fusion {
-    /// (1 − α)·S_ms + α·g; g alone where no scale is left.
+    /// S_ms^(1 − α)·g^α, or another mean by `fusion_exponent`; g alone where no scale is left.
     pub sharp: Map,
     /// S: the same, blurred by σ = min(H, W)/`blur_divisor`.
     pub map: Map,
@@ -76,9 +96,9 @@ pub struct Fusion {
 pub fn fuse(multi_scale: Option<&Map>, guided: &Map, options: &ScoreOptions) -> Fusion {
     let mut sharp = guided.clone();
     if let Some(multi_scale) = multi_scale {
-        let alpha = options.fusion_alpha;
+        let (alpha, exponent) = (options.fusion_alpha, options.fusion_exponent);
         for (slot, value) in sharp.data.iter_mut().zip(&multi_scale.data) {
-            *slot = (1.0 - alpha) * value + alpha * *slot;
+            *slot = weighted_mean(*value, *slot, alpha, exponent);
         }
     }
     let map = if options.blur_divisor > 0.0 {

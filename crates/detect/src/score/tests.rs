@@ -63,6 +63,16 @@ proptest! {
         };
         prop_assert_eq!(fused(0.0), multi.clone());
         prop_assert_eq!(fused(1.0), guided.clone());
+        // Between them each place lies between both, whatever the mean, and is nothing where the geometric mean says so.
+        for exponent in [-1.0, 0.0, 0.5, 1.0, 3.0] {
+            let options = ScoreOptions { fusion_alpha: 0.3, fusion_exponent: exponent, ..ScoreOptions::default() };
+            let between = fuse(Some(&multi), &guided, &options).sharp;
+            for ((value, a), b) in between.data.iter().zip(&multi.data).zip(&guided.data) {
+                let slack = 1e-5 * a.max(*b);
+                prop_assert!((a.min(*b) - slack..=a.max(*b) + slack).contains(value), "{a} {b} {exponent}: {value}");
+                prop_assert!(exponent > 0.0 || a * b > 0.0 || *value == 0.0);
+            }
+        }
         let alone = fuse(None, &guided, &ScoreOptions::default()).sharp;
         prop_assert_eq!(alone, guided);
     }
@@ -72,9 +82,10 @@ proptest! {
         parts in prop::collection::vec(values(16), 4),
         cores in prop::collection::vec(any::<bool>(), 16),
         part in 0usize..4, at in 0usize..16, growth in 0.0f32..10.0, alpha in 0.0f32..=1.0,
+        exponent in prop::sample::select(vec![-1.0f32, 0.0, 0.5, 1.0]),
     ) {
         let cores = Mask { width: 4, height: 4, data: cores };
-        let options = ScoreOptions { fusion_alpha: alpha, ..ScoreOptions::default() };
+        let options = ScoreOptions { fusion_alpha: alpha, fusion_exponent: exponent, ..ScoreOptions::default() };
         // Parts: two scales, q̃ and S_pg.
         let fused = |parts: &[Vec<f32>]| {
             let parts: Vec<Map> = parts.iter().map(|part| map(4, part.clone())).collect();
