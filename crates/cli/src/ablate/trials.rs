@@ -235,6 +235,7 @@ mod tests {
                 "references-0",
                 "references-1",
                 "references-2",
+                "registration",
                 "class-name",
                 "strength-0.5",
                 "strength-1",
