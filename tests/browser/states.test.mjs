@@ -233,9 +233,9 @@ test('loading, stopped by the person, and on again to a verdict', async () => {
     await page.evaluate(() => window.release());
   }
   await reaches(page, 'result');
-  await page.waitForFunction(() => window.announced.some((text) => /^Suspect\. Score \d\.\d+, threshold \d\.\d+\. 1 region\.$/.test(text)));
+  await page.waitForFunction(() => window.announced.some((text) => /^Anomalous\. Score \d\.\d+, threshold \d\.\d+\. 1 region\.$/.test(text)));
   // Whoever waits with the keyboard is where the work was, not at the start of the page.
-  assert.equal(await focused(page), 'p Suspect');
+  assert.equal(await focused(page), 'p Anomalous');
   nothingFound();
 });
 
@@ -262,15 +262,18 @@ test('the result in all views, with the keyboard alone', async () => {
   await look(page, 'threshold-high');
   await tabTo(page, /^button Reset$/);
   await page.keyboard.press('Enter');
-  await verdict.filter({ hasText: 'Suspect' }).waitFor();
+  await verdict.filter({ hasText: 'Anomalous' }).waitFor();
   assert.match(await focused(page), /^input Threshold/, 'the slider has the focus once its reset is gone');
+  // A tenth of the slider up: the score is above the threshold still, but not by far.
+  await page.keyboard.press('PageUp');
+  await verdict.filter({ hasText: 'Suspect' }).waitFor();
   await page.keyboard.press('Home');
   for (let presses = 0; presses < 2; presses += 1) await page.keyboard.press('PageUp');
   await verdict.filter({ hasText: 'Anomalous' }).waitFor();
   await look(page, 'threshold-low');
   await tabTo(page, /^button Reset$/);
   await page.keyboard.press('Enter');
-  await verdict.filter({ hasText: 'Suspect' }).waitFor();
+  await verdict.filter({ hasText: 'Anomalous' }).waitFor();
 
   await tabTo(page, /^button 1/);
   assert.equal(await widget.locator('.mark[data-on]').count(), 1);
@@ -304,7 +307,7 @@ test('the result for other eyes, windows and languages', async () => {
   }
   await page.setViewportSize(WINDOW);
   await page.evaluate(() => { window.widget.lang = 'de'; });
-  await widget.getByText('Verdächtig', { exact: true }).waitFor();
+  await widget.getByText('Auffällig', { exact: true }).waitFor();
   await look(page, 'result-german');
   await page.setViewportSize(narrow);
   await look(page, 'result-german-narrow');

@@ -120,6 +120,9 @@ pub struct Target {
 
 impl Target {
     /// `visible`: the pixels that count.
+    ///
+    /// # Panics
+    /// A mask of another size than the photo's.
     pub fn new(photo: &Photo, visible: &Mask) -> Self {
         let weights = visible.data.iter().map(|&set| f32::from(u8::from(set)));
         Self {

@@ -91,18 +91,23 @@ pub fn lines(
             fused(multi_scale, &scored.guided, alpha),
         ));
     }
-    let arithmetic = ScoreOptions {
-        fusion_exponent: 1.0,
-        ..score.clone()
-    };
-    all.push((
-        Line::new(
-            Group::Fusion,
-            "arithmetic-fusion",
-            "arithmetic mean of both",
-        ),
-        judged(fuse(multi_scale, &scored.guided, &arithmetic).map),
-    ));
+    for (exponent, mean) in MEANS
+        .into_iter()
+        .filter(|own| own.0 != score.fusion_exponent)
+    {
+        let options = ScoreOptions {
+            fusion_exponent: exponent,
+            ..score.clone()
+        };
+        all.push((
+            Line::new(
+                Group::Fusion,
+                format!("{mean}-fusion"),
+                format!("{mean} mean of both"),
+            ),
+            judged(fuse(multi_scale, &scored.guided, &options).map),
+        ));
+    }
     let scale_maps: Vec<Map> = scored.scales.values().cloned().collect();
     for (group, prefix, alpha) in [
         (Group::Scales, "", score.fusion_alpha),

@@ -193,7 +193,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         let q = resize_bilinear_map(&prototypes.q, width, height);
         let (mut scales, mut guided) = (Vec::new(), None);
         if let Some(class) = context.class {
-            let best = best_reference(&subject.descriptors, &context.good);
+            let best = self.best_reference(&subject.descriptors, &context.good);
             if best.is_some() && context.registered {
                 self.register(subject, class, meter).await?;
             }
@@ -292,7 +292,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         let (Some(Some(pass)), Some(class)) = (pass, context.class) else {
             return Ok(None);
         };
-        let best = best_reference(&subject.descriptors, &context.good);
+        let best = self.best_reference(&subject.descriptors, &context.good);
         let passes = std::slice::from_ref(&pass);
         let results = self
             .passes(subject, class, passes, Prompt::Detail, best, meter)
@@ -331,7 +331,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
                 guidance_scale: self.options.repair.guidance_scale,
                 seed: self.options.seed,
                 prompt,
-                best_reference: best_reference.filter(|index| *index < self.references(usize::MAX)),
+                best_reference,
                 memory_mib,
             };
             let key = |pass: &Pass| key(subject.origin, &request, pass);
@@ -391,6 +391,11 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
             repaired,
             distance,
         })
+    }
+
+    /// The most alike of the good photos that are references; `None` without one.
+    fn best_reference(&self, photo: &Descriptors, good: &[&Descriptors]) -> Option<usize> {
+        best_reference(photo, &good[..self.references(good.len())])
     }
 
     /// λ of a scale.

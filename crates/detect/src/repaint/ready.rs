@@ -40,7 +40,7 @@ pub struct ReadyClass {
     contexts: [Tensor<3>; 3],
     good: Vec<Latents>,
     states: RefCell<BTreeMap<(Prompt, usize), Rc<ReferenceStates>>>,
-    /// Decoded, for photos of one size in latent cells: width and height.
+    /// Decoded, for photos of one size in pixels: width and height.
     photos: RefCell<Option<((usize, usize), Rc<Vec<Photo>>)>>,
 }
 

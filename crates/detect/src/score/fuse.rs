@@ -45,6 +45,9 @@ pub fn mean_over_scales(scales: &[Map], exponent: f32) -> Option<Map> {
     Some(mean)
 }
 
+/// Below this an exponent is 0: powers of it say nothing any more.
+const LEAST_EXPONENT: f64 = 1e-6;
+
 /// (1 − α)·a and α·b under a power mean of this exponent. At both ends of α it is one of them, bit for bit.
 fn weighted_mean(a: f32, b: f32, alpha: f32, exponent: f32) -> f32 {
     if alpha == 0.0 {
@@ -55,13 +58,22 @@ fn weighted_mean(a: f32, b: f32, alpha: f32, exponent: f32) -> f32 {
         (1.0 - alpha) * a + alpha * b
     } else if exponent <= 0.0 && (a == 0.0 || b == 0.0) {
         0.0
-    } else if exponent == 0.0 {
-        ((1.0 - alpha) * a.ln() + alpha * b.ln()).exp()
     } else {
-        // By the larger of both, so that no power overflows.
-        let top = a.max(b).max(f32::MIN_POSITIVE);
-        let sum = (1.0 - alpha) * (a / top).powf(exponent) + alpha * (b / top).powf(exponent);
-        top * sum.powf(exponent.recip())
+        // In f64, where no power of two normalised distances overflows.
+        let (a, b, alpha, exponent) = (
+            f64::from(a),
+            f64::from(b),
+            f64::from(alpha),
+            f64::from(exponent),
+        );
+        let mean = if exponent.abs() < LEAST_EXPONENT {
+            ((1.0 - alpha) * a.ln() + alpha * b.ln()).exp()
+        } else {
+            let top = a.max(b).max(f64::MIN_POSITIVE);
+            let sum = (1.0 - alpha) * (a / top).powf(exponent) + alpha * (b / top).powf(exponent);
+            top * sum.powf(exponent.recip())
+        };
+        mean as f32
     }
 }
 

@@ -64,7 +64,7 @@ proptest! {
         prop_assert_eq!(fused(0.0), multi.clone());
         prop_assert_eq!(fused(1.0), guided.clone());
         // Between them each place lies between both, whatever the mean, and is nothing where the geometric mean says so.
-        for exponent in [-1.0, 0.0, 0.5, 1.0, 3.0] {
+        for exponent in [-16.0, -1.0, -1e-8, 0.0, 1e-8, 0.5, 1.0, 3.0, 16.0] {
             let options = ScoreOptions { fusion_alpha: 0.3, fusion_exponent: exponent, ..ScoreOptions::default() };
             let between = fuse(Some(&multi), &guided, &options).sharp;
             for ((value, a), b) in between.data.iter().zip(&multi.data).zip(&guided.data) {
@@ -112,6 +112,27 @@ proptest! {
         prop_assert!(top.data.iter().all(|value| value.is_finite() && *value > 0.0));
         let normalised = normaliser.apply(&map(8, seen), &options);
         prop_assert!(normalised.data.iter().all(|value| value.is_finite() && *value >= 0.0));
+    }
+}
+
+#[test]
+fn parts_six_decades_apart_have_a_mean_between_them() {
+    let (small, large) = (map(1, vec![1e-6]), map(1, vec![1.0]));
+    for exponent in [-16.0, -1.0, -1e-8, 0.0, 1e-8, 0.5, 1.0, 16.0] {
+        let options = ScoreOptions {
+            fusion_exponent: exponent,
+            ..ScoreOptions::default()
+        };
+        let mean = fuse(Some(&small), &large, &options).sharp.data[0];
+        let expected = match exponent {
+            -16.0 => 1e-6 * 2f32.powf(1.0 / 16.0),
+            -1.0 => 2e-6,
+            0.5 => 0.2505,
+            1.0 => 0.5,
+            16.0 => 2f32.powf(-1.0 / 16.0),
+            _ => 1e-3,
+        };
+        assert!((mean / expected - 1.0).abs() < 1e-3, "{exponent}: {mean}");
     }
 }
 
