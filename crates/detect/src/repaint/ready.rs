@@ -40,8 +40,15 @@ pub struct ReadyClass {
     contexts: [Tensor<3>; 3],
     good: Vec<Latents>,
     states: RefCell<BTreeMap<(Prompt, usize), Rc<ReferenceStates>>>,
-    /// Decoded, for photos of one size in pixels: width and height.
-    photos: RefCell<Option<((usize, usize), Rc<Vec<Photo>>)>>,
+    photos: RefCell<Option<Decoded>>,
+}
+
+/// The good photos, decoded for photos of one size.
+#[derive(Debug)]
+struct Decoded {
+    /// Width and height in pixels.
+    size: (usize, usize),
+    photos: Rc<Vec<Photo>>,
 }
 
 /// At which timestep the good photos pass through the U-Net for a step at `timestep`.
@@ -95,8 +102,8 @@ impl ReadyClass {
     ) -> Result<Rc<Vec<Photo>>, DetectError> {
         let (width, height) = (frame.latent_width(), frame.latent_height());
         let size = (frame.width, frame.height);
-        if let Some((_, photos)) = self.photos.borrow().as_ref().filter(|own| own.0 == size) {
-            return Ok(Rc::clone(photos));
+        if let Some(known) = self.photos.borrow().as_ref().filter(|own| own.size == size) {
+            return Ok(Rc::clone(&known.photos));
         }
         let mut photos = Vec::with_capacity(self.good.len());
         for index in 0..self.good.len() {
@@ -104,7 +111,11 @@ impl ReadyClass {
             photos.extend(download_photos(decoded, frame.width, frame.height).await?);
         }
         let photos = Rc::new(photos);
-        self.photos.replace(Some((size, Rc::clone(&photos))));
+        let decoded = Decoded {
+            size,
+            photos: Rc::clone(&photos),
+        };
+        self.photos.replace(Some(decoded));
         Ok(photos)
     }
 
