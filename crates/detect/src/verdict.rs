@@ -330,7 +330,7 @@ mod tests {
         assert_eq!(calibration.threshold, margin);
     }
 
-    /// More photos to rest on need less margin, and a number between two that were measured takes that of the smaller.
+    /// More photos to rest on need less margin.
     #[test]
     fn the_margin_falls_as_photos_are_added_and_is_never_below_1() {
         for mode in [Mode::Fast, Mode::Faithful] {
@@ -345,11 +345,25 @@ mod tests {
                 assert!(by_n.iter().all(|margin| *margin >= 1.0));
             }
             let leave_one_out = |n| margins.threshold(CalibrationKind::LeaveOneOut, n);
-            assert_eq!(leave_one_out(3), leave_one_out(2));
-            assert_eq!(leave_one_out(9), leave_one_out(4));
             let highest = calibration(CalibrationKind::LeaveOneOut, mode, &[0.5, 2.0]);
             assert_eq!(highest.threshold, 2.0 * leave_one_out(2));
         }
+    }
+
+    #[test]
+    fn a_number_between_two_takes_the_margin_of_the_smaller() {
+        let margins = Margins {
+            threshold: &[
+                (CalibrationKind::HeldOut, 1, 1.5),
+                (CalibrationKind::HeldOut, 4, 1.2),
+                (CalibrationKind::LeaveOneOut, 2, 1.3),
+            ],
+            anomalous: 2.0,
+        };
+        let held_out = [1, 3, 4, 9].map(|n| margins.threshold(CalibrationKind::HeldOut, n));
+        assert_eq!(held_out, [1.5, 1.5, 1.2, 1.2]);
+        let others = [CalibrationKind::LeaveOneOut, CalibrationKind::Views];
+        assert_eq!(others.map(|kind| margins.threshold(kind, 1)), [1.3, 1.0]);
     }
 
     #[test]
