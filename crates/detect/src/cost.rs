@@ -21,7 +21,7 @@ pub use vae::{decoder_work, encoder_work, kl_work};
 /// Floating-point operations of one detection, by part.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Flops {
-    /// Encodes: the photo and one masked photo per pass.
+    /// Encodes: the photo, one masked photo per pass, and each good photo as it lies over the photo.
     pub encode: f64,
     /// U-Net passes, those over the good photos included.
     pub denoise: f64,
@@ -40,7 +40,8 @@ impl Flops {
 
 /// Operations of one detection of a `width` × `height` photo (already at the model's size) with the
 /// guided pass, `references` good photos and `feature_flops` operations per photo in the feature network.
-/// The class's reference states are not counted where they do not depend on the photo's timesteps.
+/// The class's reference states are not counted where they do not depend on the photo's timesteps, nor are the
+/// decodes of its good photos.
 pub fn flops_of_detection(
     model: &InpaintModel,
     (width, height): (usize, usize),
@@ -84,6 +85,11 @@ pub fn flops_of_detection(
     } else {
         2.0
     };
+    let laid = if model.config.reference_latents && options.repair.registration {
+        references
+    } else {
+        0
+    };
     let padded = (frame.padded_width(), frame.padded_height());
     let latent = (frame.latent_width(), frame.latent_height());
     let tokens = model.text.config().max_position_embeddings;
@@ -96,7 +102,7 @@ pub fn flops_of_detection(
     )
     .flops;
     Flops {
-        encode: (count + 1) as f64 * encoder_work(&model.vae, padded).flops,
+        encode: (count + 1 + laid) as f64 * encoder_work(&model.vae, padded).flops,
         denoise: guidance * evaluations as f64 * unet,
         decode: (count + round_trip) as f64 * decoder_work(&model.vae, padded).flops,
         features: (count + 1 + round_trip) as f64 * feature_flops,

@@ -116,6 +116,18 @@ impl Photo {
         }))
     }
 
+    /// The photo as 8 bits a value hold it, halves away from zero: two devices that differ in the last bits see the
+    /// same one.
+    #[must_use]
+    pub fn quantised(&self) -> Self {
+        let level = |value: &f32| (value.clamp(0.0, 1.0) * 255.0).round() / 255.0;
+        Self {
+            width: self.width,
+            height: self.height,
+            data: self.data.iter().map(level).collect(),
+        }
+    }
+
     /// Opaque 8-bit RGBA, `[height, width, 4]`.
     pub fn to_rgba8(&self) -> Vec<u8> {
         let area = self.width * self.height;
@@ -225,6 +237,15 @@ impl Mask {
             height,
             data: checked("a mask", [width, height], 1, data)?,
         })
+    }
+
+    /// The pixels that are not in the set.
+    pub fn inverted(&self) -> Self {
+        Self {
+            width: self.width,
+            height: self.height,
+            data: self.data.iter().map(|set| !set).collect(),
+        }
     }
 
     /// The set of the pixels (x, y) for which `set(x, y)`.

@@ -32,8 +32,14 @@ const ROUNDS: usize = 8;
 const COARSEST: usize = 40;
 /// The longer side of the finest level is at most this.
 const FINEST: usize = 160;
-/// A photo lies better where its colour distance is at most this share of what it was; else it stays as it is.
+/// A photo lies better where the colour distance, of either photo from the other, is at most this share of what it
+/// was; else it stays as it is.
 const BETTER: f32 = 0.7;
+
+/// A part is seen at most so much larger in one photo than in the other.
+const LARGER: f32 = 1.25;
+/// And at most so far away in it, along either side, in halves of the longer side.
+const FARTHER: f32 = 0.5;
 
 /// Where a pixel of one photo lies in another: turned and scaled about the centre, then shifted.
 ///
@@ -58,6 +64,31 @@ impl Similarity {
             turn,
             shift_x,
             shift_y,
+        }
+    }
+
+    /// Whether photos of one part may lie so: a search among all ways would look for a way not to see a part that is
+    /// missing in one of them.
+    fn plausible(&self) -> bool {
+        let larger = self.square();
+        let farther = self.shift_x.abs().max(self.shift_y.abs());
+        (1.0 / (LARGER * LARGER)..=LARGER * LARGER).contains(&larger) && farther <= FARTHER
+    }
+
+    /// s².
+    fn square(&self) -> f32 {
+        (1.0 + self.scale) * (1.0 + self.scale) + self.turn * self.turn
+    }
+
+    /// The way back: where a pixel of the other photo lies in the first.
+    fn inverse(&self) -> Self {
+        let square = self.square();
+        let (along, across) = ((1.0 + self.scale) / square, -self.turn / square);
+        Self {
+            scale: along - 1.0,
+            turn: across,
+            shift_x: across * self.shift_y - along * self.shift_x,
+            shift_y: -across * self.shift_x - along * self.shift_y,
         }
     }
 
@@ -111,6 +142,12 @@ fn taps(at: f32, size: usize) -> [(usize, f32); 4] {
     [0, 1, 2, 3].map(|tap| (pixel(tap), weights[tap]))
 }
 
+/// A place beyond the first or the last pixel, mirrored as [`taps`] does; in the farthest one where it is farther out.
+fn mirrored(at: f32, last: f32) -> f32 {
+    let at = at.abs();
+    (if at > last { 2.0 * last - at } else { at }).clamp(0.0, last)
+}
+
 /// A photo that others are laid over.
 #[derive(Debug)]
 pub struct Target {
@@ -147,9 +184,14 @@ impl Target {
             (_, numbers) = climb(level, other, numbers, steps);
         }
         let found = Similarity::of(numbers);
-        let before = finest.distance(finest_other, &Similarity::default());
-        let after = finest.distance(finest_other, &found);
-        (after <= BETTER * before && numbers != [0.0; 4]).then_some(found)
+        // Each must explain the other: a part that is missing in this photo could be moved out of it.
+        let better = |one: &Level, other: &Level, how: &Similarity| {
+            one.distance(other, how) <= BETTER * one.distance(other, &Similarity::default())
+        };
+        let accepted = numbers != [0.0; 4]
+            && better(finest, finest_other, &found)
+            && better(finest_other, finest, &found.inverse());
+        accepted.then_some(found)
     }
 }
 
@@ -167,7 +209,11 @@ fn climb(
             for step in [steps[index], -steps[index]] {
                 let mut tried = numbers;
                 tried[index] += step;
-                let distance = level.distance(other, &Similarity::of(tried));
+                let tried_as = Similarity::of(tried);
+                if !tried_as.plausible() {
+                    continue;
+                }
+                let distance = level.distance(other, &tried_as);
                 if distance < least {
                     (least, numbers, better) = (distance, tried, true);
                     break;
@@ -216,8 +262,9 @@ impl Level {
         }
     }
 
-    /// Mean colour distance over the pixels that count: a distance, not its square, so that a defect has no more
-    /// say than its area.
+    /// Mean colour distance over the pixels that count, of this photo and of the other one, which is mirrored at its
+    /// borders as [`Similarity::lay`] mirrors. A distance, not its square, so that a defect has no more say than its
+    /// area.
     fn distance(&self, other: &Level, how: &Similarity) -> f32 {
         let (first, step) = how.walk(self.width, self.height);
         let most = [(other.width - 1) as f32, (other.height - 1) as f32];
@@ -230,8 +277,8 @@ impl Level {
                 if self.weights[at] == 0.0 {
                     continue;
                 }
-                let from_x = (row[0] + step[0] * x as f32).clamp(0.0, most[0]);
-                let from_y = (row[1] + step[1] * x as f32).clamp(0.0, most[1]);
+                let from_x = mirrored(row[0] + step[0] * x as f32, most[0]);
+                let from_y = mirrored(row[1] + step[1] * x as f32, most[1]);
                 let (left, top) = (from_x as usize, from_y as usize);
                 let (along, down) = (from_x - left as f32, from_y - top as f32);
                 let corner = top * other.width + left;
@@ -241,11 +288,16 @@ impl Level {
                 } else {
                     0
                 };
-                let (a, b) = (other.pixels[corner], other.pixels[corner + right]);
-                let (c, d) = (
-                    other.pixels[corner + below],
-                    other.pixels[corner + below + right],
-                );
+                let four = [
+                    corner,
+                    corner + right,
+                    corner + below,
+                    corner + below + right,
+                ];
+                if four.iter().any(|&one| other.weights[one] == 0.0) {
+                    continue;
+                }
+                let [a, b, c, d] = four.map(|one| other.pixels[one]);
                 let mut square = 0.0f32;
                 for channel in 0..3 {
                     let upper = a[channel] + along * (b[channel] - a[channel]);
@@ -393,6 +445,55 @@ mod tests {
             .unwrap()
             .lay(&photo());
         assert!(apart(&laid, &shifted) < 0.01, "{}", apart(&laid, &shifted));
+    }
+
+    /// The same part, off the centre.
+    fn near_the_border(x: f32, y: f32) -> [f32; 3] {
+        drawn(x + 28.0, y + 30.0)
+    }
+
+    #[test]
+    fn a_part_at_the_border_is_found() {
+        let good = Photo::from_fn(128, 128, |x, y| near_the_border(x as f32, y as f32));
+        let moved = Photo::from_fn(128, 128, |x, y| {
+            near_the_border(x as f32 - 6.0, y as f32 + 5.0)
+        });
+        let laid = Target::new(&moved, &all())
+            .register(&good)
+            .unwrap()
+            .lay(&good);
+        assert!(apart(&moved, &laid) < 0.01, "{}", apart(&moved, &laid));
+    }
+
+    #[test]
+    fn a_missing_part_does_not_move_the_good_one_away() {
+        let empty = Photo::from_fn(128, 128, |_, _| drawn(-50.0, -50.0));
+        let part = |photo: &Photo| {
+            let dark = |at: &usize| photo.data[128 * 128 + at] < 0.6;
+            (0..128 * 128).filter(dark).count()
+        };
+        for good in [drawn as fn(f32, f32) -> [f32; 3], near_the_border] {
+            let good = Photo::from_fn(128, 128, |x, y| good(x as f32, y as f32));
+            let how = Target::new(&empty, &all()).register(&good);
+            let laid = how.map_or_else(|| good.clone(), |how| how.lay(&good));
+            assert!(part(&laid) * 10 > part(&good) * 7, "{how:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn there_and_back_is_where_one_was(
+            numbers in [-0.2f32..0.2, -1.0f32..1.0, -0.5f32..0.5, -0.5f32..0.5],
+            at in [-1.0f32..1.0, -1.0f32..1.0],
+        ) {
+            let at_of = |how: &Similarity, [u, v]: [f32; 2]| [
+                (1.0 + how.scale) * u - how.turn * v + how.shift_x,
+                how.turn * u + (1.0 + how.scale) * v + how.shift_y,
+            ];
+            let how = Similarity::of(numbers);
+            let back = at_of(&how.inverse(), at_of(&how, at));
+            prop_assert!((back[0] - at[0]).abs() < 1e-4 && (back[1] - at[1]).abs() < 1e-4, "{back:?}");
+        }
     }
 
     #[test]

@@ -75,17 +75,16 @@ impl Filler<'_> {
         best: Option<usize>,
     ) -> Result<Photo> {
         let (repair, options) = (self.repair, self.options);
+        let silent = |_, _| -> Ticked<'_> { Box::pin(std::future::ready(Ok(()))) };
         let painted = pollster::block_on(async {
             let contexts = repair.contexts(&prompts.both(), &prompts.detail()).await?;
             let class = repair.class(&contexts, good).await?;
             let scene = repair.open(photo).await?;
             if best.is_some() && options.repair.registration {
-                let mut visible = pass.hidden.clone();
-                visible
-                    .data
-                    .iter_mut()
-                    .for_each(|hidden| *hidden = !*hidden);
-                repair.register(&scene, &class, photo, &visible).await?;
+                let visible = pass.hidden.inverted();
+                repair
+                    .register(&scene, &class, photo, &visible, &silent)
+                    .await?;
             }
             let request = PaintRequest {
                 passes: std::slice::from_ref(pass),
@@ -97,7 +96,6 @@ impl Filler<'_> {
                 best_reference: best,
                 memory_mib: options.memory.mib,
             };
-            let silent = |_, _| -> Ticked<'_> { Box::pin(std::future::ready(Ok(()))) };
             repair.paint(&scene, &class, &request, &silent).await
         })?;
         let painted = painted.first().ok_or(DetectError::NotFinite {
@@ -127,10 +125,7 @@ pub fn encoded_and_decoded(
 
 /// The good photo with the smallest squared difference in the visible pixels.
 pub fn most_alike(photo: &Photo, good: &[Photo], hidden: &Mask) -> Option<usize> {
-    let visible = Mask {
-        data: hidden.data.iter().map(|hidden| !hidden).collect(),
-        ..hidden.clone()
-    };
+    let visible = hidden.inverted();
     let difference = |other: &Photo| hidden_error(photo, &fitted(other, photo), &visible);
     let ranked = good.iter().map(difference).enumerate();
     ranked

@@ -253,12 +253,11 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
             return Ok(());
         };
         if self.options.repair.registration {
-            let mut visible = subject.ignored.clone();
-            visible.data.iter_mut().for_each(|place| *place = !*place);
+            let visible = subject.ignored.inverted();
+            let tick = |stage, passes| -> Ticked<'_> { Box::pin(meter.tick(stage, passes)) };
             repair
-                .register(scene, class, &subject.photo, &visible)
+                .register(scene, class, &subject.photo, &visible, &tick)
                 .await?;
-            meter.tick(Stage::Encode, 0).await?;
         }
         Ok(())
     }

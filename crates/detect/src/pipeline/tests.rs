@@ -1,5 +1,7 @@
 //! Properties 1, 7, 9, 11 and 12 of the method's list, with an oracle repair in place of the model.
 
+use std::sync::Mutex;
+
 use anomalysd_imaging::{Map, Mask, Photo};
 use proptest::prelude::*;
 
@@ -13,6 +15,7 @@ use crate::repaint::{Contexts, Latents, PaintRequest, Tick};
 
 mod control;
 mod places;
+mod registration;
 mod tiles;
 
 /// Colours averaged over 4×4 pixels, and their differences to the right and below.
@@ -68,6 +71,8 @@ struct Oracle {
     /// The truth.
     photo: Photo,
     paint: Box<Paint>,
+    /// How many pixels told how good photos lie, each time that it was asked to lay them over a photo.
+    laid: Mutex<Vec<usize>>,
 }
 
 /// Paints a known photo wherever it is asked.
@@ -75,6 +80,7 @@ fn oracle(photo: Photo) -> Oracle {
     let truth = photo.clone();
     Oracle {
         photo,
+        laid: Mutex::default(),
         paint: Box::new(move |_, _| truth.clone()),
     }
 }
@@ -123,6 +129,18 @@ impl Repair for Oracle {
 
     async fn open(&self, photo: &Photo) -> Result<Photo, DetectError> {
         Ok(photo.clone())
+    }
+
+    async fn register(
+        &self,
+        _scene: &Photo,
+        _class: &(),
+        _photo: &Photo,
+        visible: &Mask,
+        _tick: Tick<'_>,
+    ) -> Result<(), DetectError> {
+        self.laid.lock().unwrap().push(visible.count());
+        Ok(())
     }
 
     async fn round_trip(&self, scene: &Photo) -> Result<Photo, DetectError> {
@@ -448,6 +466,7 @@ fn calibration_scores_are_those_of_detections_and_not_of_forced_masks() {
     let truth = photo.clone();
     let oracle = Oracle {
         photo: photo.clone(),
+        laid: Mutex::default(),
         paint: Box::new(move |_, pass| match pass.scale {
             Scale::Grid(_) => truth.clone(),
             Scale::Guided => scribbled.clone(),
@@ -467,6 +486,7 @@ fn calibration_scores_are_those_of_detections_and_not_of_forced_masks() {
 fn filler(size: usize) -> Oracle {
     Oracle {
         photo: Photo::new(size, size),
+        laid: Mutex::default(),
         paint: Box::new(|photo, pass| {
             let visible = |pixel: &usize| !pass.hidden.data[*pixel];
             let mean = [0, 1, 2].map(|channel| {

@@ -253,12 +253,13 @@ impl Repair for DiffusionRepair<'_> {
         class: &ReadyClass,
         photo: &Photo,
         visible: &Mask,
+        tick: Tick<'_>,
     ) -> Result<(), DetectError> {
         scene.registered.take();
         if !self.model.config.reference_latents {
             return Ok(());
         }
-        let good = class.photos(self.model, &scene.frame).await?;
+        let good = class.photos(self.model, &scene.frame, tick).await?;
         let good: &[Photo] = &good;
         let target = Target::new(photo, visible);
         let mut found: Vec<Option<Similarity>> = vec![None; good.len()];
@@ -276,9 +277,11 @@ impl Repair for DiffusionRepair<'_> {
                 }
                 None => class.latents(index, width, height, self.model),
             });
+            tick(Stage::Encode, 0).await?;
         }
         if !latents.is_empty() {
-            scene.registered.replace(Some(Tensor::cat(latents, 0)));
+            let laid = class.laid(Tensor::cat(latents, 0));
+            scene.registered.replace(Some(laid));
         }
         Ok(())
     }

@@ -12,8 +12,9 @@ use burn::tensor::{Tensor, TensorData};
 
 use super::fill::fill;
 use super::transfer::{download_photos, repeat, upload_latents};
-use super::{Contexts, Latents, Prompt};
+use super::{Contexts, Latents, Prompt, Tick};
 use crate::DetectError;
+use crate::control::Stage;
 use crate::masks::Frame;
 
 /// Longest side of a photo that options allow, in pixels.
@@ -30,8 +31,17 @@ pub struct Scene {
     pub(super) photo: Tensor<4>,
     /// `enc(x)`, `[1, C, h, w]`.
     pub(super) latents: Tensor<4>,
-    /// Latents of the good photos as they lie over this photo, `[k, C, h, w]`, where that was found out.
-    pub(super) registered: RefCell<Option<Tensor<4>>>,
+    /// The good photos of a class as they lie over this photo, where that was found out.
+    pub(super) registered: RefCell<Option<Laid>>,
+}
+
+/// Good photos as they lie over some photo.
+#[derive(Debug)]
+pub(super) struct Laid {
+    /// [`ReadyClass::own`] of theirs.
+    class: Rc<()>,
+    /// `[k, C, h, w]`.
+    latents: Tensor<4>,
 }
 
 /// A class on the device. Reference states are computed when a timestep first needs them.
@@ -41,6 +51,8 @@ pub struct ReadyClass {
     good: Vec<Latents>,
     states: RefCell<BTreeMap<(Prompt, usize), Rc<ReferenceStates>>>,
     photos: RefCell<Option<Decoded>>,
+    /// What tells it from other classes.
+    own: Rc<()>,
 }
 
 /// The good photos, decoded for photos of one size.
@@ -80,6 +92,7 @@ impl ReadyClass {
             good: good.to_vec(),
             states: RefCell::default(),
             photos: RefCell::default(),
+            own: Rc::default(),
         })
     }
 
@@ -94,11 +107,21 @@ impl ReadyClass {
         upload_latents(&self.good[index], width, height, &model.device)
     }
 
-    /// `dec(z)` of the good photos at the size of a photo, computed where it is needed first.
+    /// The class's good photos as they lie over a photo, `[k, C, h, w]`.
+    pub(super) fn laid(&self, latents: Tensor<4>) -> Laid {
+        Laid {
+            class: Rc::clone(&self.own),
+            latents,
+        }
+    }
+
+    /// `dec(z)` of the good photos at the size of a photo, computed where it is needed first, in 8 bits. Ticks after
+    /// each that is.
     pub(super) async fn photos(
         &self,
         model: &InpaintModel,
         frame: &Frame,
+        tick: Tick<'_>,
     ) -> Result<Rc<Vec<Photo>>, DetectError> {
         let (width, height) = (frame.latent_width(), frame.latent_height());
         let size = (frame.width, frame.height);
@@ -108,7 +131,9 @@ impl ReadyClass {
         let mut photos = Vec::with_capacity(self.good.len());
         for index in 0..self.good.len() {
             let decoded = model.vae.dec(self.latents(index, width, height, model))?;
-            photos.extend(download_photos(decoded, frame.width, frame.height).await?);
+            let decoded = download_photos(decoded, frame.width, frame.height).await?;
+            photos.extend(decoded.iter().map(Photo::quantised));
+            tick(Stage::Class, 0).await?;
         }
         let photos = Rc::new(photos);
         let decoded = Decoded {
@@ -131,8 +156,8 @@ impl ReadyClass {
     }
 
     /// Channels of a good photo and the flag, `[B, C + 1, h, w]`: zeros without one. It lies as [`Scene::registered`]
-    /// says, or as it is. The photo is the one that is
-    /// most alike; for a model that pastes it, the one that fits best beside each place of `hidden` `[B, 1, h, w]`.
+    /// says, or as it is. The photo is the one that is most alike; for a model that pastes it, the one that fits best
+    /// beside each place of `hidden` `[B, 1, h, w]`.
     pub(super) fn reference_channels(
         &self,
         model: &InpaintModel,
@@ -146,8 +171,12 @@ impl ReadyClass {
             return Tensor::zeros([batch, channels + 1, height, width], device);
         };
         let registered = scene.registered.borrow();
+        let of_this = registered
+            .as_ref()
+            .filter(|laid| Rc::ptr_eq(&laid.class, &self.own));
+        let registered = of_this.map(|laid| &laid.latents);
         let filled = if model.config.reference_residual {
-            let good = match registered.as_ref() {
+            let good = match registered {
                 Some(laid) => laid.clone(),
                 None => {
                     let all = 0..self.good.len();
@@ -157,7 +186,7 @@ impl ReadyClass {
             };
             fill(good.unsqueeze_dim(0), scene.latents.clone(), hidden)
         } else {
-            let one = match registered.as_ref() {
+            let one = match registered {
                 Some(laid) => laid.clone().narrow(0, best, 1),
                 None => self.latents(best, width, height, model),
             };

@@ -134,13 +134,14 @@ pub trait Repair {
 
     /// Lays the class's good photos over an unpadded photo, whose scene it is: what [`Self::paint`] of this scene
     /// and class goes by from then on where it takes good photos as channels. `visible`: pixels that tell
-    /// how the part lies. Nothing to do for what takes none.
+    /// how the part lies. Ticks after each good photo, without a unit of work. Nothing to do for what takes none.
     async fn register(
         &self,
         _scene: &Self::Scene,
         _class: &Self::Class,
         _photo: &Photo,
         _visible: &Mask,
+        _tick: Tick<'_>,
     ) -> Result<(), DetectError> {
         Ok(())
     }

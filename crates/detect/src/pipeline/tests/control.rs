@@ -62,6 +62,7 @@ fn a_detection_that_broke_off_resumes_at_the_pass_where_it_stopped() {
     let (dimmed, counter) = (lit(&photo, 0.97), Arc::clone(&painted));
     let oracle = Oracle {
         photo: photo.clone(),
+        laid: Mutex::default(),
         paint: Box::new(move |_, _| {
             counter.fetch_add(1, Ordering::Relaxed);
             dimmed.clone()

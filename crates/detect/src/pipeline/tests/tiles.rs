@@ -29,6 +29,7 @@ impl FeatureNetwork for Limited {
 fn mean_painter(side: usize) -> Oracle {
     Oracle {
         photo: Photo::new(side, side),
+        laid: Mutex::default(),
         paint: Box::new(|photo, _| {
             let mean = |channel| {
                 let values = photo.plane(channel);
