@@ -18,6 +18,8 @@ pub(super) struct Picture {
     pub(super) class: usize,
     /// Index of the good photo in its class.
     pub(super) photo: usize,
+    /// Index of the good photo that it is laid over, where it is.
+    pub(super) over: Option<usize>,
     /// Index of what is changed in it, among the changes of its class.
     pub(super) change: usize,
 }
@@ -102,6 +104,7 @@ mod tests {
             let picture = Picture {
                 class: 0,
                 photo,
+                over: None,
                 change,
             };
             let latents = cache.of(picture, || {

@@ -88,6 +88,7 @@ impl Source {
             again: finite.then_some(Picture {
                 class: number,
                 photo: chosen,
+                over: None,
                 change: class
                     .turns
                     .iter()

@@ -4,10 +4,12 @@ use anomalysd_detect::prompts::Prompts;
 use anomalysd_detect::prototypes::Turn;
 use anomalysd_detect::repaint::{DiffusionRepair, Repair};
 use anomalysd_diffusion::model::InpaintModel;
-use anomalysd_imaging::{Mask, Photo, dilate, pad_reflect};
+use anomalysd_imaging::parallel::for_each_chunk;
+use anomalysd_imaging::{Mask, Photo, Similarity, Target, dilate, pad_reflect};
 use burn::tensor::Tensor;
 use rand_chacha::rand_core::RngCore;
 
+use super::cache::Picture;
 use super::{Augmentation, Task};
 use crate::fill::most_alike;
 use crate::photos::{below, sample_rng};
@@ -112,6 +114,8 @@ pub(super) struct Ready {
     pub(super) near: Vec<Mask>,
     /// The other photo that is most like each good photo.
     pub(super) most_alike: Vec<usize>,
+    /// How each of [`Self::photos`] lies over each good photo, where a detection would lay it so.
+    pub(super) laid: Vec<Vec<Option<Similarity>>>,
     /// What may be changed in all of them at once: aligned photos stay aligned.
     pub(super) changes: Vec<Augmentation>,
     /// Object, detail and both, each `[tokens, width]`, row-major.
@@ -127,6 +131,23 @@ impl Ready {
     /// A photo with a change, padded.
     pub(super) fn picture(&self, photo: usize, change: usize, multiple: usize) -> Photo {
         pad_reflect(&self.changes[change].photo(&self.photos[photo]), multiple)
+    }
+
+    /// A picture of this class, padded: the photo as it lies over another, if it does, and then changed.
+    pub(super) fn laid_picture(&self, picture: Picture, multiple: usize) -> Photo {
+        let Picture {
+            photo,
+            over,
+            change,
+            ..
+        } = picture;
+        match over.and_then(|target| self.laid[target][photo]) {
+            Some(how) => {
+                let laid = how.lay(&self.photos[photo]);
+                pad_reflect(&self.changes[change].photo(&laid), multiple)
+            }
+            None => self.picture(photo, change, multiple),
+        }
     }
 
     /// Photos of the class that may be references of one of them: all others, or all views.
@@ -185,7 +206,9 @@ impl Classes {
                 let best = most_alike(&photos[target], &shown, &nothing);
                 best.map_or(target, |best| others[best])
             };
+            let registers = model.config.reference_latents && task.detection.repair.registration;
             classes.push(Ready {
+                laid: laid(&photos, class.photos.len(), registers),
                 most_alike: (0..class.photos.len()).map(alike).collect(),
                 photos,
                 near: good
@@ -213,6 +236,26 @@ impl Classes {
         });
         counts.max().unwrap_or(1)
     }
+}
+
+/// How each photo lies over each of the first `good`. The views of a single one lie over it exactly, as no other photo
+/// of a part does: they stay as they are, or the U-Net would learn that a good photo has nothing to be added to.
+fn laid(photos: &[Photo], good: usize, registers: bool) -> Vec<Vec<Option<Similarity>>> {
+    let mut all = vec![vec![None; photos.len()]; good];
+    if !registers || good < 2 {
+        return all;
+    }
+    for_each_chunk(&mut all, 1, |index, row| {
+        let own = &photos[index];
+        let everywhere = Mask::new(own.width, own.height).inverted();
+        let target = Target::new(own, &everywhere);
+        for (other, slot) in photos.iter().zip(&mut row[0]) {
+            if (other.width, other.height) == (own.width, own.height) {
+                *slot = target.register(other);
+            }
+        }
+    });
+    all
 }
 
 /// Views of the single good photo of the class at this place: what stands for others.
@@ -253,4 +296,37 @@ pub(super) fn by_size<T>(samples: Vec<T>, size: impl Fn(&T) -> (usize, usize)) -
         }
     }
     groups.into_iter().map(|(_, group)| group).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(x: f32, y: f32) -> Photo {
+        Photo::from_fn(64, 64, |column, row| {
+            let (u, v) = (column as f32 - x, row as f32 - y);
+            let edge = |value: f32| (value + 0.5).clamp(0.0, 1.0);
+            let within = edge(u) * edge(30.0 - u) * edge(v) * edge(20.0 - v);
+            [0.9 - 0.6 * within, 0.9 - 0.01 * u * within, 0.8]
+        })
+    }
+
+    #[test]
+    fn good_photos_are_laid_over_each_other_where_a_detection_would_and_views_are_not() {
+        let photos = [part(16.0, 20.0), part(21.0, 17.0), part(16.0, 20.0)];
+        let ways = laid(&photos, 3, true);
+        assert!(ways.iter().all(|row| row.len() == 3));
+        // The first and the last lie as each other already.
+        assert_eq!((ways[0][0], ways[0][2]), (None, None));
+        let how = ways[0][1].unwrap();
+        let shift = [how.shift_x * 32.0, how.shift_y * 32.0];
+        assert!(
+            (shift[0] - 5.0).abs() < 1.0 && (shift[1] + 3.0).abs() < 1.0,
+            "{how:?}"
+        );
+        let none =
+            |ways: Vec<Vec<Option<Similarity>>>| ways.into_iter().flatten().all(|w| w.is_none());
+        assert!(none(laid(&photos, 3, false)));
+        assert!(none(laid(&photos, 1, true)));
+    }
 }

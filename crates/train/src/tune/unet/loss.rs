@@ -95,7 +95,7 @@ impl Setting<'_> {
                 1
             };
             let good = self
-                .references(samples, shown, [height, width])?
+                .references(samples, shown, true, [height, width])?
                 .reshape([batch, shown, channels, height, width]);
             let filled = fill(good, clean.clone(), &cells);
             input.extend([filled * flag.clone(), flag]);
@@ -132,7 +132,7 @@ impl Setting<'_> {
         let plain = &self.model.device;
         let attended = samples.first().map_or(1, |first| first.references.len());
         let rows = samples.len() * attended;
-        let good = self.references(samples, attended, [height, width])?;
+        let good = self.references(samples, attended, false, [height, width])?;
         let zeros = |count| Tensor::zeros([rows, count, height, width], plain);
         let mut input = vec![good.clone(), zeros(1), good];
         if config.reference_latents {
@@ -155,18 +155,22 @@ impl Setting<'_> {
         Ok(states.with_present(&present, self.autodiff))
     }
 
-    /// Latents of the first `count` references of every sample, resized to the sample's own:
-    /// `[samples·count, C, h, w]`.
+    /// Latents of the first `count` references of every sample, laid over it or as they are, resized to the
+    /// sample's own: `[samples·count, C, h, w]`.
     fn references(
         &self,
         samples: &[Sample],
         count: usize,
+        laid: bool,
         size: [usize; 2],
     ) -> ModelResult<Tensor<4>> {
         let of_one = |sample: &Sample, photo: usize| {
+            let target = sample.picture;
+            let moved = self.classes.classes[target.class].laid[target.photo][photo].is_some();
             let picture = Picture {
                 photo,
-                ..sample.picture
+                over: (laid && moved).then_some(target.photo),
+                ..target
             };
             self.reference(picture, size)
         };
@@ -182,7 +186,7 @@ impl Setting<'_> {
         let (vae, plain) = (&self.model.vae, &self.model.device);
         let latents = self.cache.of(picture, || {
             let class = &self.classes.classes[picture.class];
-            let photo = class.picture(picture.photo, picture.change, self.multiple);
+            let photo = class.laid_picture(picture, self.multiple);
             vae.enc(photos_tensor(std::slice::from_ref(&photo), plain))
         })?;
         let [_, channels, from_height, from_width] = latents.dims();

@@ -116,6 +116,7 @@ pub(super) fn train(
         "photos": digest(task.classes),
         "scales": task.scales,
         "masks": task.detection.masks,
+        "registration": task.detection.repair.registration,
     });
     let stored = serde_json::json!({
         "method": options.method,

@@ -33,8 +33,8 @@ pub(super) struct Sample {
     pub(super) target: Photo,
     /// Of the target's size.
     pub(super) hidden: Mask,
-    /// Other photos of its class, seen with the same change, as many in every sample of a step; the first
-    /// one also goes to the input channels of models that have some for it.
+    /// Other photos of its class, seen with the same change, as many in every sample of a step. Input channels of
+    /// models that have some for them get them laid over the photo: the first one, or all to choose from.
     pub(super) references: Vec<usize>,
     /// Whether it sees them.
     pub(super) present: bool,
@@ -78,6 +78,7 @@ impl Source {
             picture: Picture {
                 class: number,
                 photo,
+                over: None,
                 change,
             },
             target: class.picture(photo, change, self.multiple),
@@ -128,6 +129,7 @@ mod tests {
             photos: (0..shown).map(photo).collect(),
             near: vec![Mask::from_fn(40, 48, |_, _| true); good],
             most_alike: (0..good).map(|photo| (photo + 1) % shown).collect(),
+            laid: vec![vec![None; shown]; good],
             changes: Augmentation::pool(turns, 0.0, 5, 0),
             contexts: Default::default(),
         }
