@@ -10,6 +10,7 @@ mod args;
 mod cache;
 mod chart;
 mod commands;
+mod dashboard;
 mod device;
 mod engine;
 mod error;
@@ -25,6 +26,7 @@ mod profile;
 mod progress;
 mod prompts;
 mod shard;
+mod watch;
 
 use std::process::ExitCode;
 

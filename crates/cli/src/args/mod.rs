@@ -527,6 +527,9 @@ pub struct PretrainArgs {
     /// Print all options as JSON, and stop
     #[arg(long)]
     pub print_options: bool,
+    /// Curves on the whole terminal instead of a line now and then; q stops after a checkpoint
+    #[arg(long)]
+    pub dashboard: bool,
     /// auto, cpu, gpu or gpu:N
     #[arg(long, default_value_t = DeviceChoice::Cpu)]
     pub device: DeviceChoice,

@@ -134,6 +134,9 @@ pub struct TuneArgs {
     pub checkpoints_total_limit: Option<usize>,
     #[arg(long, value_name = "N", help = tuning("Steps between sheets of pictures beside the checkpoints; 0: none", |own| own.validation_steps))]
     pub validation_steps: Option<u64>,
+    /// Curves on the whole terminal instead of a line now and then; q stops after a checkpoint
+    #[arg(long)]
+    pub dashboard: bool,
     /// Continue from the newest checkpoints in DIR; options and photos are those of the run that wrote them
     #[arg(long, value_name = "DIR", conflicts_with = "work")]
     pub resume: Option<PathBuf>,
@@ -167,6 +170,7 @@ impl TuneArgs {
             ("--tune-options", self.tune_options.is_some()),
             ("--work", self.work.is_some()),
             ("--checkpoint-every", self.checkpoint_every.is_some()),
+            ("--dashboard", self.dashboard),
             ("--resume", self.resume.is_some()),
         ];
         let idle = given.iter().find(|(_, given)| *given);

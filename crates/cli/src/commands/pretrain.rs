@@ -1,14 +1,12 @@
 //! `pretrain`: the small model from nothing.
 
-use std::cell::Cell;
-
 use anomalysd_train::pretrain::{Options, run as train};
-use anomalysd_train::stage::Control;
 
 use crate::args::PretrainArgs;
+use crate::dashboard::Dashboard;
 use crate::error::{CliError, Outcome};
 use crate::output;
-use crate::progress::cancelled;
+use crate::watch::Watch;
 
 /// Trains; Ctrl-C writes a checkpoint first.
 pub fn run(args: &PretrainArgs, quiet: bool) -> Outcome {
@@ -17,22 +15,22 @@ pub fn run(args: &PretrainArgs, quiet: bool) -> Outcome {
         return output::print(&output::to_json(&options)?);
     }
     options.validate()?;
+    if args.dashboard {
+        Dashboard::check()?;
+    }
     let chosen = args.device.open()?;
-    let shown = Cell::new(("", 0));
-    train(&options, &chosen.device, &mut |progress| {
-        let now = (progress.stage, 10 * progress.step / progress.steps.max(1));
-        if !quiet && shown.replace(now) != now {
-            eprintln!(
+    let mut watch = Watch::new(args.dashboard, quiet)?;
+    let trained = train(&options, &chosen.device, &mut |progress| {
+        watch.step(progress, |progress| {
+            format!(
                 "{} {}/{} loss {:.4} after {:.0} s",
                 progress.stage, progress.step, progress.steps, progress.loss, progress.seconds
-            );
-        }
-        if cancelled() {
-            Control::Stop
-        } else {
-            Control::Continue
-        }
-    })?;
+            )
+        })
+    });
+    // The terminal is given back before anything else is said.
+    drop(watch);
+    trained?;
     output::print(&options.out.join("mini.safetensors").display().to_string())
 }
 

@@ -368,3 +368,68 @@ fn masks_of_the_part_are_read_from_a_folder() {
     std::fs::remove_file(place.path().join("masks/metal nut/1.png")).unwrap();
     run(place.path(), &fit("lora", "q.safetensors", &steps)).refused(&["1.png"]);
 }
+
+/// The command in a terminal of its own, with these keys pressed: its exit code, and everything that the terminal got.
+#[cfg(unix)]
+fn in_a_terminal(folder: &Path, arguments: &[&str], keys: &str) -> (i32, String) {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+
+    let quoted = arguments.iter().map(|one| format!("'{one}'"));
+    let quoted: Vec<String> = quoted.collect();
+    let command = env!("CARGO_BIN_EXE_anomalysd");
+    let line = format!(
+        "stty cols 120 rows 40; exec '{command}' {}",
+        quoted.join(" ")
+    );
+    let mut terminal = Command::new("script")
+        .args(["--quiet", "--return", "--command", &line, "/dev/null"])
+        .current_dir(folder)
+        .env("TERM", "xterm-256color")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = terminal.stdin.take().unwrap();
+    stdin.write_all(keys.as_bytes()).unwrap();
+    let output = terminal.wait_with_output().unwrap();
+    drop(stdin);
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    (output.status.code().unwrap_or(-1), shown)
+}
+
+#[test]
+#[cfg(unix)]
+fn a_dashboard_shows_the_training_and_stops_it() {
+    let place = place();
+    let mut arguments = fit("lora", "p.safetensors", &["--dashboard"]);
+    // Standard output is none, which is said before anything is done.
+    run(place.path(), &arguments).refused(&["--dashboard", "terminal"]);
+    assert!(!place.path().join("p.work").exists());
+
+    let (code, shown) = in_a_terminal(place.path(), &arguments, "");
+    assert_eq!(code, 0, "{shown}");
+    assert!(place.path().join("p.safetensors").is_file());
+    let (before, after) = shown.split_once("\x1b[?1049h").unwrap();
+    let (dashboard, after) = after.split_once("\x1b[?1049l").unwrap();
+    assert!(!before.contains("loss"), "{before}");
+    for what in [
+        "unet loss",
+        "decoder rate",
+        "tune-unet",
+        "decoder squared_error",
+    ] {
+        assert!(dashboard.contains(what), "no {what} in {dashboard}");
+    }
+    assert!(after.contains("p.safetensors"), "{after}");
+
+    let steps = arguments.iter().position(|one| *one == "6").unwrap();
+    arguments[steps] = "100000";
+    let out = arguments.iter().position(|one| *one == "p.safetensors");
+    arguments[out.unwrap()] = "stopped.safetensors";
+    let (code, shown) = in_a_terminal(place.path(), &arguments, "qs");
+    assert_ne!(code, 0, "{shown}");
+    let (_, after) = shown.split_once("\x1b[?1049l").unwrap();
+    assert!(after.contains("--resume"), "{after}");
+    assert!(!place.path().join("stopped.safetensors").exists());
+}

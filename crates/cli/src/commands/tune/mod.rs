@@ -2,7 +2,6 @@
 
 mod report;
 
-use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
 use anomalysd_detect::options::DetectOptions;
@@ -11,16 +10,16 @@ use anomalysd_detect::profile::{Profile, Tuned as ProfileTuned, Weights};
 use anomalysd_diffusion::checkpoint::{self, ModelParts, native};
 use anomalysd_train::TrainError;
 use anomalysd_train::log::Progress;
-use anomalysd_train::stage::Control;
 use anomalysd_train::tune::look::{decoded, repaired};
 use anomalysd_train::tune::{self, Cost, Method, Options, multiple};
 
 use crate::args::{FitArgs, ModelArgs};
+use crate::dashboard::Dashboard;
 use crate::engine::Engine;
 use crate::error::{CliError, Outcome};
 use crate::learned::{Chosen, Learned, on_device};
-use crate::progress::cancelled;
 use crate::prompts::PromptList;
+use crate::watch::Watch;
 use crate::{memory, model, output};
 
 use self::report::{Looks, Story};
@@ -59,6 +58,9 @@ impl<'a> Plan<'a> {
         let Some(options) = args.tuning.checked(&args.engine, &args.method, seed)? else {
             return Ok(None);
         };
+        if args.tuning.dashboard {
+            Dashboard::check()?;
+        }
         let method = options.method;
         let beside = |ending: &str| {
             let stem = args.out.file_stem().unwrap_or_default().to_string_lossy();
@@ -182,19 +184,13 @@ impl<'a> Plan<'a> {
             name: task.model.config.name.clone(),
             fingerprint: task.model.fingerprint.clone(),
         };
-        let shown = Cell::new(("", 0));
+        let mut watch = Watch::new(self.args.tuning.dashboard, quiet)?;
         let device = &engine.chosen.device;
         let tuned = tune::run(&task, &on_device(&self.options, engine), &mut |progress| {
-            let now = (progress.stage, 10 * progress.step / progress.steps.max(1));
-            if !quiet && shown.replace(now) != now {
-                eprintln!("{}", line(progress, memory::in_use(device)));
-            }
-            if cancelled() {
-                Control::Stop
-            } else {
-                Control::Continue
-            }
+            watch.step(progress, |progress| line(progress, memory::in_use(device)))
         });
+        // The terminal is given back before anything else is said.
+        drop(watch);
         if let Err(TrainError::Stopped { .. }) = &tuned
             && !quiet
         {
