@@ -1,8 +1,10 @@
 //! Stage B: the decoder, the encoder frozen (METHOD § 4).
 //!
 //! `‖dec(enc(x)) − x‖² + β·Σ_l d_l`: mean squared error in 0..1 and feature distance. β makes both terms
-//! equal over the batches of the first steps, as the decoder is before it is trained: a number that
-//! follows from the seed alone, that no order of threads and no stop changes.
+//! equal, or the second one `perceptual_weight` times the first, over the batches of the first steps, as the decoder
+//! is before it is trained: a number that follows from the seed alone, that no order of threads and no stop changes.
+//! Over the same batches the squared error of each class is measured, and counts from then on against what it was:
+//! else one model for all classes would give up those that it shows best for those that it shows worst.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,7 +14,7 @@ use anomalysd_diffusion::checkpoint::VAE;
 use anomalysd_diffusion::vae::Vae;
 use anomalysd_diffusion::weights::{HostTensor, save_state, train_only};
 use anomalysd_imaging::{Photo, pad_reflect};
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 
 use super::cache::{LatentCache, Picture};
 use super::perceptual::Perceptual;
@@ -39,6 +41,8 @@ const NETWORK: &str = "network.";
 const TRAINED: [&str; 2] = ["decoder.", "post_quant_conv."];
 /// Name of β among what a checkpoint says of itself.
 const BETA: &str = "beta";
+/// And of what the squared error of each class counts.
+const CLASS_WEIGHTS: &str = "class_weights";
 
 fn is_trained(name: &str) -> bool {
     TRAINED.iter().any(|part| name.starts_with(part))
@@ -53,6 +57,7 @@ pub(super) fn with_gradients(vae: &Vae, device: &Device) -> Vae {
 
 /// What the decoder is trained on.
 struct Crop {
+    class: usize,
     photo: Photo,
     /// Which one that is, where there are finitely many: whole photos that are not augmented.
     again: Option<Picture>,
@@ -84,6 +89,7 @@ impl Source {
         let whole = (width, height) == (photo.width, photo.height);
         let finite = Augmentation::only_turns(self.options.augmentation) && whole;
         Crop {
+            class: number,
             photo: photo.crop(x, y, width, height),
             again: finite.then_some(Picture {
                 class: number,
@@ -105,34 +111,63 @@ struct Setting<'a> {
     vae: &'a Vae,
     plain: &'a Device,
     perceptual: Option<Perceptual>,
-    beta: f32,
+    balance: Balance,
     autodiff: &'a Device,
     /// What the decoder computes in.
     dtype: DType,
     cache: LatentCache,
 }
 
+/// What the terms of the loss count.
+#[derive(Debug, Clone, Default)]
+struct Balance {
+    beta: f32,
+    /// Of the squared error of each class; 1 in the mean over the errors that they were measured on.
+    class_weights: Vec<f32>,
+}
+
+impl Balance {
+    /// As a checkpoint says it.
+    fn stored(description: &serde_json::Value) -> Option<Self> {
+        let weights = description.get(CLASS_WEIGHTS)?.as_array()?.iter();
+        Some(Self {
+            beta: description.get(BETA)?.as_f64()? as f32,
+            class_weights: weights
+                .map(|weight| weight.as_f64().map(|weight| weight as f32))
+                .collect::<Option<_>>()?,
+        })
+    }
+}
+
 impl Setting<'_> {
     fn loss(&self, vae: &Vae, crops: Vec<Crop>) -> ModelResult<PartLoss> {
         let count = crops.len().max(1) as f64;
-        let mut sums = [0, 1].map(|_| Tensor::<1>::zeros([1], self.autodiff));
+        let mut sums = [0; 3].map(|_| Tensor::<1>::zeros([1], self.autodiff));
         for group in by_size(crops, |crop| (crop.photo.width, crop.photo.height)) {
             let share = group.len() as f64 / count;
-            let terms = self.terms(vae, &group)?;
-            sums = [0, 1].map(|term| sums[term].clone() + terms[term].clone() * share);
+            let (errors, distance) = self.terms(vae, &group)?;
+            let weights: Vec<f32> = group
+                .iter()
+                .map(|crop| self.balance.class_weights[crop.class])
+                .collect();
+            let shape = [group.len(), 1];
+            let weights = Tensor::from_data(TensorData::new(weights, shape), self.plain);
+            let weighted = errors.clone() * constant(weights, self.autodiff);
+            let terms = [weighted.mean(), errors.mean(), distance];
+            sums = [0, 1, 2].map(|term| sums[term].clone() + terms[term].clone() * share);
         }
-        let [squared, distance] = sums;
+        let [weighted, squared, distance] = sums;
         let report = [&squared, &distance]
             .map(|term| values(term.clone()).ok().and_then(|v| v.first().copied()))
             .map(|term| term.unwrap_or(f32::NAN));
         Ok(PartLoss {
-            loss: squared + distance * self.beta,
+            loss: weighted + distance * self.balance.beta,
             report: report.to_vec(),
         })
     }
 
-    /// Mean squared error and feature distance of crops of one size.
-    fn terms(&self, vae: &Vae, crops: &[Crop]) -> ModelResult<[Tensor<1>; 2]> {
+    /// Mean squared error `[batch, 1]` of each of the crops, all of one size, and their feature distance.
+    fn terms(&self, vae: &Vae, crops: &[Crop]) -> ModelResult<(Tensor<2>, Tensor<1>)> {
         let photos: Vec<Photo> = crops.iter().map(|crop| crop.photo.clone()).collect();
         let photos = photos_tensor(&photos, self.plain);
         let again = crops.iter().map(|crop| crop.again);
@@ -141,26 +176,54 @@ impl Setting<'_> {
         let decoded = cast(vae.dec_signed(latents)?, DType::F32) * 0.5 + 0.5;
         let squared = (decoded.clone() - constant(photos.clone(), self.autodiff))
             .square()
-            .mean();
+            .reshape([crops.len() as i32, -1])
+            .mean_dim(1);
         let distance = match &self.perceptual {
             Some(network) => network.distance(decoded, photos, self.autodiff),
             None => Tensor::zeros([1], self.autodiff),
         };
-        Ok([squared, distance])
+        Ok((squared, distance))
     }
 
-    /// β: the squared error over the feature distance, both summed over the batches of the first steps.
-    fn balance(&self, vae: &Vae, batches: impl Iterator<Item = Result<Vec<Crop>>>) -> Result<f32> {
-        let (mut squared, mut distance) = (0.0, 0.0);
+    /// β, by which the feature distance is `weight` times the squared error over the batches of the first steps, and
+    /// the classes' weights, by which their squared errors are equal over them.
+    fn balanced(
+        &self,
+        vae: &Vae,
+        (classes, weight): (usize, f32),
+        batches: impl Iterator<Item = Result<Vec<Crop>>>,
+    ) -> Result<Balance> {
+        let mut own = vec![(0.0, 0usize); classes];
+        let (mut squared, mut distance, mut count) = (0.0, 0.0, 0usize);
         for batch in batches {
-            let report = self.loss(vae, batch?)?.report;
-            squared += f64::from(report[0]);
-            distance += f64::from(report[1]);
+            for group in by_size(batch?, |crop| (crop.photo.width, crop.photo.height)) {
+                let (errors, apart) = self.terms(vae, &group)?;
+                let apart = values(apart)?.first().copied().unwrap_or(0.0);
+                distance += f64::from(apart) * group.len() as f64;
+                count += group.len();
+                for (crop, error) in group.iter().zip(values(errors)?) {
+                    let (sum, seen) = &mut own[crop.class];
+                    *sum += f64::from(error);
+                    *seen += 1;
+                    squared += f64::from(error);
+                }
+            }
         }
-        Ok(if distance > 0.0 && squared.is_finite() {
-            (squared / distance) as f32
-        } else {
-            0.0
+        let mean = squared / count.max(1) as f64;
+        let known = |ratio: f64| ratio.is_finite() && ratio > 0.0;
+        // A class that shows no error, or was not met yet, counts as the mean does.
+        let class_weight = |&(sum, seen): &(f64, usize)| {
+            let ratio = mean * seen as f64 / sum;
+            if known(ratio) { ratio as f32 } else { 1.0 }
+        };
+        let beta = squared / distance;
+        Ok(Balance {
+            beta: if known(beta) {
+                weight * beta as f32
+            } else {
+                0.0
+            },
+            class_weights: own.iter().map(class_weight).collect(),
         })
     }
 }
@@ -201,14 +264,14 @@ pub(super) fn train(
         vae: &model.vae,
         plain: &model.device,
         perceptual: Perceptual::new(&model.vae, &device)?,
-        beta: 0.0,
+        balance: Balance::default(),
         autodiff: &device,
         dtype: options.mixed_precision.dtype(),
         cache: LatentCache::new(options.cache_latents_mib),
     };
-    let stored_beta = continued.and_then(|own| own.model.get(BETA)?.as_f64());
-    setting.beta = match stored_beta {
-        Some(beta) => beta as f32,
+    let begun = continued.and_then(|own| Balance::stored(&own.model));
+    setting.balance = match begun {
+        Some(balance) => balance,
         None => {
             let per_step =
                 (settings.train_batch_size * settings.gradient_accumulation_steps) as u64;
@@ -220,10 +283,13 @@ pub(super) fn train(
                 task.go_on(STAGE)?;
                 Ok(batch(step).collect())
             });
-            setting.balance(&frozen, batches)?
+            let wanted = (task.classes.len(), settings.perceptual_weight);
+            setting.balanced(&frozen, wanted, batches)?
         }
     };
-    description[BETA] = f64::from(setting.beta).into();
+    description[BETA] = f64::from(setting.balance.beta).into();
+    let weights = setting.balance.class_weights.iter();
+    description[CLASS_WEIGHTS] = weights.map(|weight| f64::from(*weight)).collect();
     let stage = Stage {
         name: STAGE,
         folder: task.work,

@@ -229,6 +229,9 @@ pub struct DecoderOptions {
     pub ema_decay: f64,
     /// Steps over whose batches the squared error and the feature distance are made equal.
     pub balance_steps: u64,
+    /// What the feature distance then counts against the squared error; 0: not at all. Less of it keeps colours and
+    /// PSNR, more of it grain.
+    pub perceptual_weight: f32,
     /// Largest shift and change of scale and of brightness.
     pub augmentation: f32,
 }
@@ -247,6 +250,7 @@ impl Default for DecoderOptions {
             max_grad_norm: 1.0,
             ema_decay: 0.998,
             balance_steps: 50,
+            perceptual_weight: 1.0,
             augmentation: 0.05,
         }
     }
@@ -404,6 +408,11 @@ impl DecoderOptions {
             ("decoder.lr_floor", self.lr_floor, 0.0..=1.0),
             ("decoder.max_grad_norm", self.max_grad_norm, 1e-6..=1e6),
             ("decoder.ema_decay", self.ema_decay, 0.0..=0.999_999),
+            (
+                "decoder.perceptual_weight",
+                f64::from(self.perceptual_weight),
+                0.0..=1e6,
+            ),
             (
                 "decoder.balance_steps",
                 self.balance_steps as f64,

@@ -145,6 +145,13 @@ fn the_two_terms_of_the_decoder_are_equal_over_the_first_steps() {
         (squared / distance - 1.0).abs() < 0.4,
         "{squared} {distance}"
     );
+    // Each class's squared error counts against what it was: both errors were the mean of both, over their weights.
+    let weights = checkpoint.description.model["class_weights"].as_array();
+    let weights: Vec<f64> = weights.unwrap().iter().filter_map(|w| w.as_f64()).collect();
+    assert_eq!(weights.len(), 2);
+    assert!(weights[0] != weights[1], "{weights:?}");
+    let errors: f64 = weights.iter().map(|weight| 1.0 / weight).sum();
+    assert!((errors - 2.0).abs() < 1e-5, "{weights:?}");
     // Frozen weights are not in a checkpoint.
     let names: Vec<String> = checkpoint.below("weights.").into_keys().collect();
     assert!(
@@ -152,6 +159,29 @@ fn the_two_terms_of_the_decoder_are_equal_over_the_first_steps() {
             || name.starts_with("network.post_quant_conv."))
     );
     assert!(!names.is_empty());
+}
+
+#[test]
+fn a_feature_distance_that_counts_nothing_has_no_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options();
+    options.unet.max_train_steps = 0;
+    options.decoder.max_train_steps = 2;
+    options.decoder.perceptual_weight = 0.0;
+    let (tuned, seen) = tune(&options, folder.path(), false, None);
+    tuned.unwrap();
+    let checkpoint = Checkpoint::newest(folder.path(), "tune-decoder").unwrap();
+    assert_eq!(checkpoint.unwrap().description.model["beta"], 0.0);
+    // The loss is the squared errors' alone: their classes' weights are all that is between them.
+    for progress in seen {
+        let mut numbers = progress.numbers.iter();
+        let squared = numbers
+            .find(|(name, _)| *name == "squared_error")
+            .unwrap()
+            .1;
+        let ratio = f64::from(progress.loss) / squared;
+        assert!((0.3..3.0).contains(&ratio), "{ratio}");
+    }
 }
 
 #[test]
