@@ -166,6 +166,8 @@ test('brush, eraser, and undo', async () => {
   await drag(page, widget, [0.5, 0.3], [0.5, 0.7]);
   await fits(page, 'eraser');
   await done();
+  // The mask is encoded after the click; its event says when.
+  await page.waitForFunction(() => window.events.some(([name]) => name === 'ignore-change'), null, { timeout: 10_000 });
   const drawn = await mask(page);
   assert.deepEqual([0.3, 0.5, 0.7].map((x) => drawn.bright(x, 0.5)), [true, false, true]);
 

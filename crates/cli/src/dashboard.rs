@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::IsTerminal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anomalysd_train::log::Progress;
 use burn_train::Interrupter;
@@ -15,6 +15,15 @@ use burn_train::renderer::tui::TuiMetricsRendererWrapper;
 use burn_train::renderer::{MetricState, MetricsRenderer, MetricsRendererTraining};
 
 use crate::error::{CliError, Outcome};
+
+/// How the open dashboard says that its user wants to stop.
+static OPEN: Mutex<Option<Interrupter>> = Mutex::new(None);
+
+/// Whether the user of an open dashboard wants to stop.
+pub fn stopped() -> bool {
+    let open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+    open.as_ref().is_some_and(Interrupter::should_stop)
+}
 
 /// The dashboard; it takes the whole terminal until it is dropped.
 pub struct Dashboard {
@@ -28,8 +37,12 @@ pub struct Dashboard {
 
 impl Dashboard {
     /// # Errors
-    /// Standard output or input that is no terminal.
-    pub fn check() -> Outcome {
+    /// Standard output or input that is no terminal; no progress wanted.
+    pub fn check(quiet: bool) -> Outcome {
+        if quiet {
+            let reason = "--dashboard: shows progress, which --quiet does not; leave out one";
+            return Err(CliError::Input(reason.into()));
+        }
         if !(std::io::stdout().is_terminal() && std::io::stdin().is_terminal()) {
             let reason = "--dashboard: standard input and output have to be a terminal";
             return Err(CliError::Input(reason.into()));
@@ -42,9 +55,10 @@ impl Dashboard {
     /// # Errors
     /// As [`Self::check`].
     pub fn open() -> Outcome<Self> {
-        Self::check()?;
+        Self::check(false)?;
         let interrupter = Interrupter::new();
         let renderer = TuiMetricsRendererWrapper::new(interrupter.clone(), None);
+        *OPEN.lock().unwrap_or_else(PoisonError::into_inner) = Some(interrupter.clone());
         Ok(Self {
             renderer: Some(renderer),
             interrupter,
@@ -53,19 +67,21 @@ impl Dashboard {
         })
     }
 
-    /// Shows what is known after a step; whether the training is to go on. Where the user kills it, the renderer
-    /// panics, and gives the terminal back before it does: what has been learned is kept all the same.
-    pub fn show(&mut self, progress: &Progress) -> bool {
+    /// Shows what is known after a step. Where the user kills it, the renderer panics, and gives the terminal back
+    /// before it does: that is a wish to stop, and what has been learned is kept all the same.
+    pub fn show(&mut self, progress: &Progress) {
         let Some(mut renderer) = self.renderer.take() else {
-            return false;
+            return;
         };
         let shown = catch_unwind(AssertUnwindSafe(|| self.update(&mut renderer, progress)));
         match shown {
             Ok(()) => self.renderer = Some(renderer),
-            // Its drop would panic again.
-            Err(_) => std::mem::forget(renderer),
+            Err(_) => {
+                self.interrupter.stop(None);
+                // Its drop would panic again.
+                std::mem::forget(renderer);
+            }
         }
-        self.renderer.is_some() && !self.interrupter.should_stop()
     }
 
     fn update(&mut self, renderer: &mut TuiMetricsRendererWrapper, progress: &Progress) {
@@ -123,5 +139,6 @@ impl Drop for Dashboard {
         if let Some(renderer) = self.renderer.take() {
             let _ = catch_unwind(AssertUnwindSafe(|| drop(renderer)));
         }
+        OPEN.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }

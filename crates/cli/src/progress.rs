@@ -9,6 +9,7 @@ use std::time::Instant;
 use anomalysd_detect::control::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::dashboard;
 use crate::error::{CliError, Outcome};
 
 static CANCELLED: AtomicBool = AtomicBool::new(false);
@@ -40,9 +41,9 @@ pub fn on_interrupt(wake: impl Fn() + Send + 'static) {
     *slot = Some(Box::new(wake));
 }
 
-/// Whether the user wants to stop.
+/// Whether the user wants to stop: by Ctrl-C, or in a dashboard, which hears no Ctrl-C.
 pub fn cancelled() -> bool {
-    CANCELLED.load(Ordering::Relaxed)
+    CANCELLED.load(Ordering::Relaxed) || dashboard::stopped()
 }
 
 /// Milliseconds since the program started.

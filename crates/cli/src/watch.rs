@@ -28,7 +28,7 @@ impl Watch {
 
     /// Shows what is known after a step; in a `line`, without a dashboard.
     pub fn step(&mut self, progress: &Progress, line: impl FnOnce(&Progress) -> String) -> Control {
-        let wanted = match &mut self.dashboard {
+        match &mut self.dashboard {
             Some(dashboard) => dashboard.show(progress),
             None => {
                 let now = (progress.stage, 10 * progress.step / progress.steps.max(1));
@@ -36,13 +36,12 @@ impl Watch {
                     self.shown = now;
                     eprintln!("{}", line(progress));
                 }
-                true
             }
-        };
-        if wanted && !cancelled() {
-            Control::Continue
-        } else {
+        }
+        if cancelled() {
             Control::Stop
+        } else {
+            Control::Continue
         }
     }
 }

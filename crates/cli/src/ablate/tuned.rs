@@ -47,6 +47,10 @@ pub fn trials(args: &AblateArgs, base: &DetectOptions) -> Outcome<Vec<Trial>> {
             )));
         }
     }
+    if flags.dashboard {
+        let reason = "--dashboard: `ablate` tunes several models and shows one line for all";
+        return Err(CliError::Input(reason.into()));
+    }
     let Some(options) = checked else {
         return Ok(Vec::new());
     };

@@ -527,7 +527,7 @@ pub struct PretrainArgs {
     /// Print all options as JSON, and stop
     #[arg(long)]
     pub print_options: bool,
-    /// Curves on the whole terminal instead of a line now and then; q stops after a checkpoint
+    /// Curves on the whole terminal instead of a line now and then; q and then s stops after a checkpoint, Ctrl-C does not
     #[arg(long)]
     pub dashboard: bool,
     /// auto, cpu, gpu or gpu:N

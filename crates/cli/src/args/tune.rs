@@ -134,7 +134,7 @@ pub struct TuneArgs {
     pub checkpoints_total_limit: Option<usize>,
     #[arg(long, value_name = "N", help = tuning("Steps between sheets of pictures beside the checkpoints; 0: none", |own| own.validation_steps))]
     pub validation_steps: Option<u64>,
-    /// Curves on the whole terminal instead of a line now and then; q stops after a checkpoint
+    /// Curves on the whole terminal instead of a line now and then; q and then s stops after a checkpoint, Ctrl-C does not
     #[arg(long)]
     pub dashboard: bool,
     /// Continue from the newest checkpoints in DIR; options and photos are those of the run that wrote them

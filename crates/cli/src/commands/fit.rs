@@ -21,7 +21,7 @@ pub fn run(args: &FitArgs, quiet: bool) -> Outcome {
     let options = args.method.options();
     let classes = classes(args, options.seed, quiet)?;
     let prompts = PromptList::read(args.prompts.as_deref())?;
-    let plan = Plan::new(args, options.seed)?;
+    let plan = Plan::new(args, options.seed, quiet)?;
     if args.dry_run {
         for (name, good) in &classes {
             output::print(&format!(

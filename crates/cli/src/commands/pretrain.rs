@@ -16,7 +16,7 @@ pub fn run(args: &PretrainArgs, quiet: bool) -> Outcome {
     }
     options.validate()?;
     if args.dashboard {
-        Dashboard::check()?;
+        Dashboard::check(quiet)?;
     }
     let chosen = args.device.open()?;
     let mut watch = Watch::new(args.dashboard, quiet)?;

@@ -284,4 +284,6 @@ fn what_cannot_be_ablated_is_said() {
         &["--held-out", "40", "30"],
     );
     refused(&["--recall-by-area", "--products", "0"], &["--products"]);
+    let tuned = ["data", "--k-shot", "2", "--tune", "lora", "--dashboard"];
+    refused(&tuned, &["--dashboard", "several models"]);
 }

@@ -370,9 +370,9 @@ fn masks_of_the_part_are_read_from_a_folder() {
 }
 
 /// The command in a terminal of its own, with these keys pressed: its exit code, and everything that the terminal got.
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 fn in_a_terminal(folder: &Path, arguments: &[&str], keys: &str) -> (i32, String) {
-    use std::io::Write;
+    use std::io::{Read, Write};
     use std::process::{Command, Stdio};
 
     let quoted = arguments.iter().map(|one| format!("'{one}'"));
@@ -391,21 +391,36 @@ fn in_a_terminal(folder: &Path, arguments: &[&str], keys: &str) -> (i32, String)
         .spawn()
         .unwrap();
     let mut stdin = terminal.stdin.take().unwrap();
-    stdin.write_all(keys.as_bytes()).unwrap();
-    let output = terminal.wait_with_output().unwrap();
+    let mut stdout = terminal.stdout.take().unwrap();
+    let (mut shown, mut chunk, mut pressed) = (Vec::new(), [0; 4096], false);
+    loop {
+        let read = stdout.read(&mut chunk).unwrap();
+        if read == 0 {
+            break;
+        }
+        shown.extend_from_slice(&chunk[..read]);
+        // Once the dashboard is there to hear them.
+        if !pressed && String::from_utf8_lossy(&shown).contains("loss") {
+            stdin.write_all(keys.as_bytes()).unwrap();
+            pressed = true;
+        }
+    }
+    let code = terminal.wait().unwrap().code();
     drop(stdin);
-    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
-    (output.status.code().unwrap_or(-1), shown)
+    let shown = String::from_utf8_lossy(&shown).into_owned();
+    (code.unwrap_or(-1), shown)
 }
 
 #[test]
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 fn a_dashboard_shows_the_training_and_stops_it() {
     let place = place();
     let mut arguments = fit("lora", "p.safetensors", &["--dashboard"]);
     // Standard output is none, which is said before anything is done.
     run(place.path(), &arguments).refused(&["--dashboard", "terminal"]);
     assert!(!place.path().join("p.work").exists());
+    let quiet = [arguments.as_slice(), &["--quiet"]].concat();
+    run(place.path(), &quiet).refused(&["--dashboard", "--quiet"]);
 
     let (code, shown) = in_a_terminal(place.path(), &arguments, "");
     assert_eq!(code, 0, "{shown}");
@@ -424,7 +439,7 @@ fn a_dashboard_shows_the_training_and_stops_it() {
     assert!(after.contains("p.safetensors"), "{after}");
 
     let steps = arguments.iter().position(|one| *one == "6").unwrap();
-    arguments[steps] = "100000";
+    arguments[steps] = "2000";
     let out = arguments.iter().position(|one| *one == "p.safetensors");
     arguments[out.unwrap()] = "stopped.safetensors";
     let (code, shown) = in_a_terminal(place.path(), &arguments, "qs");

@@ -43,6 +43,9 @@ const TRAINED: [&str; 2] = ["decoder.", "post_quant_conv."];
 const BETA: &str = "beta";
 /// And of what the squared error of each class counts.
 const CLASS_WEIGHTS: &str = "class_weights";
+/// How far these go: a class without any error to speak of must not decide every step.
+const LEAST_WEIGHT: f32 = 0.1;
+const MOST_WEIGHT: f32 = 10.0;
 
 fn is_trained(name: &str) -> bool {
     TRAINED.iter().any(|part| name.starts_with(part))
@@ -122,7 +125,7 @@ struct Setting<'a> {
 #[derive(Debug, Clone, Default)]
 struct Balance {
     beta: f32,
-    /// Of the squared error of each class; 1 in the mean over the errors that they were measured on.
+    /// Of the squared error of each class.
     class_weights: Vec<f32>,
 }
 
@@ -211,10 +214,11 @@ impl Setting<'_> {
         }
         let mean = squared / count.max(1) as f64;
         let known = |ratio: f64| ratio.is_finite() && ratio > 0.0;
-        // A class that shows no error, or was not met yet, counts as the mean does.
+        // A class that was not met yet counts as it is.
         let class_weight = |&(sum, seen): &(f64, usize)| {
             let ratio = mean * seen as f64 / sum;
-            if known(ratio) { ratio as f32 } else { 1.0 }
+            let weight = if known(ratio) { ratio as f32 } else { 1.0 };
+            weight.clamp(LEAST_WEIGHT, MOST_WEIGHT)
         };
         let beta = squared / distance;
         Ok(Balance {

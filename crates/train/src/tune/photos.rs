@@ -114,7 +114,7 @@ pub(super) struct Ready {
     pub(super) near: Vec<Mask>,
     /// The other photo that is most like each good photo.
     pub(super) most_alike: Vec<usize>,
-    /// How each of [`Self::photos`] lies over each good photo, where a detection would lay it so.
+    /// How each of [`Self::photos`] lies over each good photo, where it lies better so.
     pub(super) laid: Vec<Vec<Option<Similarity>>>,
     /// What may be changed in all of them at once: aligned photos stay aligned.
     pub(super) changes: Vec<Augmentation>,
@@ -208,7 +208,7 @@ impl Classes {
             };
             let registers = model.config.reference_latents && task.detection.repair.registration;
             classes.push(Ready {
-                laid: laid(&photos, class.photos.len(), registers),
+                laid: laid(&photos, class.photos.len(), registers, || task.go_on(stage))?,
                 most_alike: (0..class.photos.len()).map(alike).collect(),
                 photos,
                 near: good
@@ -238,24 +238,32 @@ impl Classes {
     }
 }
 
-/// How each photo lies over each of the first `good`. The views of a single one lie over it exactly, as no other photo
+/// How each photo lies over each of the first `good`, asking before each of them whether to go on. Unlike a detection,
+/// by all pixels, and photos of one size alone. The views of a single photo lie over it exactly, as no other photo
 /// of a part does: they stay as they are, or the U-Net would learn that a good photo has nothing to be added to.
-fn laid(photos: &[Photo], good: usize, registers: bool) -> Vec<Vec<Option<Similarity>>> {
+fn laid(
+    photos: &[Photo],
+    good: usize,
+    registers: bool,
+    go_on: impl Fn() -> Result<()>,
+) -> Result<Vec<Vec<Option<Similarity>>>> {
     let mut all = vec![vec![None; photos.len()]; good];
     if !registers || good < 2 {
-        return all;
+        return Ok(all);
     }
-    for_each_chunk(&mut all, 1, |index, row| {
+    for (index, row) in all.iter_mut().enumerate() {
+        go_on()?;
         let own = &photos[index];
         let everywhere = Mask::new(own.width, own.height).inverted();
         let target = Target::new(own, &everywhere);
-        for (other, slot) in photos.iter().zip(&mut row[0]) {
-            if (other.width, other.height) == (own.width, own.height) {
-                *slot = target.register(other);
+        for_each_chunk(row, 1, |other, slot| {
+            let photo = &photos[other];
+            if other != index && (photo.width, photo.height) == (own.width, own.height) {
+                slot[0] = target.register(photo);
             }
-        }
-    });
-    all
+        });
+    }
+    Ok(all)
 }
 
 /// Views of the single good photo of the class at this place: what stands for others.
@@ -314,7 +322,7 @@ mod tests {
     #[test]
     fn good_photos_are_laid_over_each_other_where_a_detection_would_and_views_are_not() {
         let photos = [part(16.0, 20.0), part(21.0, 17.0), part(16.0, 20.0)];
-        let ways = laid(&photos, 3, true);
+        let ways = laid(&photos, 3, true, || Ok(())).unwrap();
         assert!(ways.iter().all(|row| row.len() == 3));
         // The first and the last lie as each other already.
         assert_eq!((ways[0][0], ways[0][2]), (None, None));
@@ -324,9 +332,39 @@ mod tests {
             (shift[0] - 5.0).abs() < 1.0 && (shift[1] + 3.0).abs() < 1.0,
             "{how:?}"
         );
-        let none =
-            |ways: Vec<Vec<Option<Similarity>>>| ways.into_iter().flatten().all(|w| w.is_none());
-        assert!(none(laid(&photos, 3, false)));
-        assert!(none(laid(&photos, 1, true)));
+        let none = |good, registers| {
+            let ways = laid(&photos, good, registers, || Ok(())).unwrap();
+            ways.into_iter().flatten().all(|way| way.is_none())
+        };
+        assert!(none(3, false) && none(1, true));
+        let stopped = || {
+            Err(TrainError::Stopped {
+                stage: "tune",
+                step: 0,
+            })
+        };
+        assert!(laid(&photos, 3, true, stopped).is_err());
+
+        // What the input channels see is the photo where it lies over the other.
+        let ready = Ready {
+            photos: photos.to_vec(),
+            near: Vec::new(),
+            most_alike: Vec::new(),
+            laid: ways,
+            changes: Augmentation::pool(&[], 0.0, 5, 0),
+            contexts: Default::default(),
+        };
+        let error = |over| {
+            let picture = Picture {
+                class: 0,
+                photo: 1,
+                over,
+                change: 0,
+            };
+            let shown = ready.laid_picture(picture, 16);
+            let pairs = shown.data.iter().zip(&photos[0].data);
+            pairs.map(|(a, b)| (a - b).abs()).sum::<f32>() / shown.data.len() as f32
+        };
+        assert!(error(Some(0)) < error(None) / 4.0);
     }
 }

@@ -167,20 +167,23 @@ fn a_feature_distance_that_counts_nothing_has_no_say() {
     let mut options = options();
     options.unet.max_train_steps = 0;
     options.decoder.max_train_steps = 2;
+    options.decoder.train_batch_size = 1;
     options.decoder.perceptual_weight = 0.0;
     let (tuned, seen) = tune(&options, folder.path(), false, None);
     tuned.unwrap();
     let checkpoint = Checkpoint::newest(folder.path(), "tune-decoder").unwrap();
-    assert_eq!(checkpoint.unwrap().description.model["beta"], 0.0);
-    // The loss is the squared errors' alone: their classes' weights are all that is between them.
-    for progress in seen {
+    let model = checkpoint.unwrap().description.model;
+    assert_eq!(model["beta"], 0.0);
+    // The loss is the squared error alone, by the weight of the class whose turn it is.
+    for (step, progress) in seen.iter().enumerate() {
         let mut numbers = progress.numbers.iter();
         let squared = numbers
             .find(|(name, _)| *name == "squared_error")
             .unwrap()
             .1;
-        let ratio = f64::from(progress.loss) / squared;
-        assert!((0.3..3.0).contains(&ratio), "{ratio}");
+        let expected = squared * model["class_weights"][step].as_f64().unwrap();
+        let loss = f64::from(progress.loss);
+        assert!((loss / expected - 1.0).abs() < 1e-4, "{loss} {expected}");
     }
 }
 
@@ -336,9 +339,11 @@ fn a_wish_to_stop_is_heard_where_no_step_is_taken() {
         }
     };
     assert_eq!(stopped(1, false), "tune-unet");
-    // Two classes, then the batches that the two terms are weighed over.
-    assert_eq!(stopped(4, false), "tune-decoder");
-    assert_eq!(stopped(9, true), "tune-decoder");
+    assert_eq!(stopped(3, false), "tune-unet");
+    // Two classes, three photos of the first that others are laid over, then the batches that the two terms are
+    // weighed over.
+    assert_eq!(stopped(7, false), "tune-decoder");
+    assert_eq!(stopped(12, true), "tune-decoder");
 }
 
 #[test]

@@ -54,12 +54,12 @@ impl Carried {
 
 impl<'a> Plan<'a> {
     /// The plan of the arguments; `None` where nothing is tuned.
-    pub fn new(args: &'a FitArgs, seed: u64) -> Outcome<Option<Self>> {
+    pub fn new(args: &'a FitArgs, seed: u64, quiet: bool) -> Outcome<Option<Self>> {
         let Some(options) = args.tuning.checked(&args.engine, &args.method, seed)? else {
             return Ok(None);
         };
-        if args.tuning.dashboard {
-            Dashboard::check()?;
+        if args.tuning.dashboard && !args.dry_run {
+            Dashboard::check(quiet)?;
         }
         let method = options.method;
         let beside = |ending: &str| {
