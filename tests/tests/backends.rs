@@ -14,6 +14,7 @@ use anomalysd_diffusion::weights::{HalfStorage, Init, Loader, SafetensorsSource}
 use anomalysd_imaging::Photo;
 use anomalysd_tests::formula;
 use anomalysd_tests::golden::{Case, compare, values};
+use anomalysd_tests::gpu_or_skip;
 use burn::tensor::Device;
 
 /// Difference of two backends, as a part of the largest value.
@@ -26,18 +27,7 @@ fn gpu() -> Option<Device> {
             .init()
             .map_err(|error| format!("{error:?}"))
     });
-    match device {
-        Ok(device) => Some(device.clone()),
-        Err(reason) => {
-            let required = std::env::var_os("ANOMALYSD_REQUIRE_GPU").is_some();
-            assert!(
-                !required,
-                "no GPU, though ANOMALYSD_REQUIRE_GPU is set: {reason}"
-            );
-            println!("skipped: no GPU adapter, not even a software one ({reason})");
-            None
-        }
-    }
+    gpu_or_skip(device.clone(), "skipped")
 }
 
 /// Runs `body` on both backends and compares each named result.

@@ -22,6 +22,7 @@ use anomalysd_detect::pipeline::Detector;
 use anomalysd_detect::prompts::Prompts;
 use anomalysd_detect::repaint::DiffusionRepair;
 use anomalysd_diffusion::model::InpaintModel;
+use anomalysd_tests::gpu_or_skip;
 use burn::tensor::{Device, DeviceKind, Tensor};
 use serde_json::{Value, json};
 
@@ -203,20 +204,8 @@ fn on_gpu(folder: &Path) -> Option<Value> {
     // cubecl reads it from where it is started, when the first device is opened.
     std::env::set_current_dir(folder).unwrap();
     // The adapter in software: what one of hardware is given may depend on it.
-    let device = match Device::wgpu_options().device_kind(DeviceKind::Cpu).init() {
-        Ok(device) => device,
-        Err(reason) => {
-            let required = std::env::var_os("ANOMALYSD_REQUIRE_GPU").is_some();
-            assert!(
-                !required,
-                "no GPU, though ANOMALYSD_REQUIRE_GPU is set: {reason:?}"
-            );
-            println!(
-                "dispatches are not counted: no GPU adapter, not even a software one ({reason:?})"
-            );
-            return None;
-        }
-    };
+    let device = Device::wgpu_options().device_kind(DeviceKind::Cpu).init();
+    let device = gpu_or_skip(device, "dispatches are not counted")?;
     let model = InpaintModel::embedded(&device).unwrap();
     let mut counted = json!({});
     for (name, work) in networks(&model) {

@@ -38,7 +38,7 @@ const BETTER: f32 = 0.7;
 
 /// A part is seen at most so much larger in one photo than in the other.
 const LARGER: f32 = 1.25;
-/// And at most so far away in it, along either side, in halves of the longer side.
+/// And the photo's centre lies at most so far away, along either side, in halves of the longer side.
 const FARTHER: f32 = 0.5;
 
 /// Where a pixel of one photo lies in another: turned and scaled about the centre, then shifted.

@@ -18,6 +18,7 @@ use anomalysd_detect::repaint::{DiffusionRepair, PaintRequest, Prompt, Repair, T
 use anomalysd_diffusion::clip::Tokenizer;
 use anomalysd_diffusion::model::{InpaintModel, ReferenceTime};
 use anomalysd_imaging::{Mask, Photo};
+use anomalysd_tests::gpu_or_skip;
 use anomalysd_train::fill::hidden_error;
 use burn::tensor::Device;
 
@@ -96,17 +97,8 @@ fn the_memory_for_a_batch_changes_nothing_that_counts() {
 /// Property 7: GPU and CPU in f32, map within 1e-2, score within 1e-3.
 #[test]
 fn the_gpu_judges_as_the_cpu() {
-    let gpu = match Device::wgpu_options().init() {
-        Ok(device) => device,
-        Err(reason) => {
-            let required = std::env::var_os("ANOMALYSD_REQUIRE_GPU").is_some();
-            assert!(
-                !required,
-                "no GPU, though ANOMALYSD_REQUIRE_GPU is set: {reason:?}"
-            );
-            println!("skipped: no GPU adapter, not even a software one ({reason:?})");
-            return;
-        }
+    let Some(gpu) = gpu_or_skip(Device::wgpu_options().init(), "skipped") else {
+        return;
     };
     let (cpu, gpu) = (judge(&Device::flex(), small()), judge(&gpu, small()));
     let found = largest_difference(&cpu.scored.map.data, &gpu.scored.map.data);
