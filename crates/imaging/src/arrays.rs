@@ -116,8 +116,8 @@ impl Photo {
         }))
     }
 
-    /// The photo as 8 bits a value hold it, halves away from zero: two devices that differ in the last bits see the
-    /// same one.
+    /// The photo as 8 bits a value hold it, halves away from zero: two devices that differ in the last bits nearly
+    /// always see the same one.
     #[must_use]
     pub fn quantised(&self) -> Self {
         let level = |value: &f32| (value.clamp(0.0, 1.0) * 255.0).round() / 255.0;
