@@ -6,6 +6,7 @@
 mod bench_web;
 mod command;
 mod demo;
+mod disk;
 mod feature_network;
 mod layers;
 mod log;

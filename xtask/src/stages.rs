@@ -1,8 +1,10 @@
 //! A list of named stages, each with its own time limit, run in order and timed.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::Outcome;
+use crate::disk;
 
 /// One stage: a name, the minutes it may take, and what it does with that time.
 pub struct Stage<'a> {
@@ -29,11 +31,12 @@ impl<'a> Stage<'a> {
     }
 }
 
-/// Runs the stages whose name contains `only`, stops at the first failure, and prints the minutes.
+/// Runs the stages whose name contains `only`, stops at the first failure, and prints the minutes, and what the
+/// disk of `root` has left after each.
 ///
 /// # Errors
 /// The failing stage's, or that no stage has that name.
-pub fn run(stages: &[Stage], only: Option<&str>) -> Outcome {
+pub fn run(root: &Path, stages: &[Stage], only: Option<&str>) -> Outcome {
     let mut table = Vec::new();
     let mut outcome = Ok(());
     for stage in stages
@@ -42,9 +45,13 @@ pub fn run(stages: &[Stage], only: Option<&str>) -> Outcome {
     {
         println!("\n== {} (limit {} min)", stage.name, stage.minutes);
         let start = Instant::now();
-        outcome = (stage.action)(Duration::from_secs(stage.minutes * 60))
-            .map_err(|sentence| format!("stage {}: {sentence}", stage.name));
-        table.push((stage.name, start.elapsed().as_secs_f64() / 60.0));
+        outcome = (stage.action)(Duration::from_secs(stage.minutes * 60));
+        let free = disk::free_mib(root);
+        outcome = outcome.map_err(|sentence| {
+            let hint = free.and_then(disk::hint).unwrap_or_default();
+            format!("stage {}: {sentence}{hint}", stage.name)
+        });
+        table.push((stage.name, start.elapsed().as_secs_f64() / 60.0, free));
         if outcome.is_err() {
             break;
         }
@@ -52,12 +59,13 @@ pub fn run(stages: &[Stage], only: Option<&str>) -> Outcome {
     if table.is_empty() {
         return Err(format!("no stage is called {}", only.unwrap_or_default()));
     }
-    println!("\nminutes per stage");
-    for (name, minutes) in &table {
-        println!("  {minutes:6.1}  {name}");
+    println!("\nminutes per stage, and GiB of disk left after it");
+    for (name, minutes, free) in &table {
+        let free = free.map_or("?".to_owned(), |mib| format!("{:.1}", mib as f64 / 1024.0));
+        println!("  {minutes:6.1}  {free:>6}  {name}");
     }
     println!(
-        "  {:6.1}  total",
+        "  {:6.1}          total",
         table.iter().map(|row| row.1).sum::<f64>()
     );
     outcome

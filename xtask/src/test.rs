@@ -140,5 +140,5 @@ pub fn run(root: &Path, only: Option<&str>, full: bool) -> Outcome {
             node(root, "tests/browser", &arguments, limit)
         }));
     }
-    stages::run(&stages, only)
+    stages::run(root, &stages, only)
 }
