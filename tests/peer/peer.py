@@ -89,8 +89,8 @@ def strided(x, weights, kernel, stride, groups):
     return F.conv2d(F.pad(x, (before, after, before, after)), *weights, stride=stride, groups=groups)
 
 
-def unit(layer):
-    return layer / (layer.square().sum(1, keepdim=True) + 1e-10).sqrt()
+def scaled(layer, floor):
+    return layer / (layer.square().sum(1, keepdim=True) + floor).sqrt()
 
 
 def lab(photos):
@@ -217,7 +217,10 @@ class Peer:
         signed = photo * 2 - 1
         latents = self.encode(signed)
         original = self.decode(latents)[..., :height, :width]
-        original_units = [unit(layer) for layer in self.features(original)]
+        original_layers = self.features(original)
+        floors = [
+            request["energy_floor"] * layer.square().sum(1).mean() + 1e-10 for layer in original_layers
+        ]
         original_lab = lab(box_mean(original, request["colour_radius"]))
         self.scheduler.set_timesteps(request["inference_steps"])
         outputs = {}
@@ -226,9 +229,9 @@ class Peer:
             painted = self.paint(signed, latents, part, group)[..., :height, :width]
             repaired = composite(original, painted, part, request["drift_min_pixels"])
             distance = 0
-            for own, layer in zip(original_units, self.features(repaired)):
-                alike = (own - unit(layer)).square().sum(1, keepdim=True) * 0.5
-                distance = distance + F.interpolate(alike, (height, width), mode="bilinear") / len(original_units)
+            for own, layer, floor in zip(original_layers, self.features(repaired), floors):
+                alike = (scaled(own, floor) - scaled(layer, floor)).square().sum(1, keepdim=True) * 0.5
+                distance = distance + F.interpolate(alike, (height, width), mode="bilinear") / len(floors)
             colour = (lab(box_mean(repaired, request["colour_radius"])) - original_lab).square().sum(1, keepdim=True).sqrt()
             distance = distance + request["colour_weight"] * colour / 100
             outputs[group["name"]] = (distance * part("cores")).sum((0, 1))

@@ -236,7 +236,7 @@ fn linear_weights_of_a_file_replace_those_that_are_compiled_in() {
     let photos = [9.0, 5.0].map(|length| photo(width, height, length));
     let distance = |network: &AlexNetLpips| -> Map {
         let layers = photos.each_ref().map(|photo| extract(network, photo));
-        feature_distance(&layers[0], &layers[1], width, height)
+        feature_distance(&layers[0], &layers[1], width, height, 0.0)
     };
     let halves = distance(&own(Some(0.5)).unwrap());
     let ones = distance(&own(Some(1.0)).unwrap());

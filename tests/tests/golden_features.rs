@@ -131,14 +131,14 @@ fn alexnet_and_its_distance_equal_lpips() {
         let alone = |features: &FeatureLayers| FeatureLayers {
             layers: vec![features.layers[index].clone()],
         };
-        let map = feature_distance(&alone(&first), &alone(&second), width, height);
+        let map = feature_distance(&alone(&first), &alone(&second), width, height, 0.0);
         let name = format!("distance.{index}");
         compare(&name, &map.data, &read(&name), TOLERANCE);
     }
     // LPIPS is the sum of its layers, the method's distance their mean.
-    let map = feature_distance(&first, &second, width, height);
+    let map = feature_distance(&first, &second, width, height, 0.0);
     let sum: Vec<f32> = map.data.iter().map(|value| 5.0 * value).collect();
     compare("distance", &sum, &read("distance"), TOLERANCE);
-    let none = feature_distance(&first, &first, width, height);
+    let none = feature_distance(&first, &first, width, height, 0.0);
     assert!(none.data.iter().all(|&value| value == 0.0));
 }

@@ -226,6 +226,9 @@ impl Default for RepairOptions {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ScoreOptions {
+    /// Share c of the photo's mean squared feature length that is added to every squared length before
+    /// features are compared: a place that shows next to nothing says next to nothing.
+    pub energy_floor: f32,
     /// Weight w₀ of the colour difference ΔE/100 beside the feature distance.
     pub colour_weight: f32,
     /// ΔE compares means of (2r + 1)² pixels.
@@ -258,6 +261,7 @@ pub struct ScoreOptions {
 impl Default for ScoreOptions {
     fn default() -> Self {
         Self {
+            energy_floor: 1.0,
             colour_weight: 0.1,
             colour_radius: 2,
             mean_exponent: -1.0,
@@ -473,6 +477,7 @@ impl ScoreOptions {
             "at most 64 pixels",
         )?;
         for (name, value) in [
+            ("energy_floor", self.energy_floor),
             ("colour_weight", self.colour_weight),
             ("blur_divisor", self.blur_divisor),
             ("floor_share", self.floor_share),

@@ -55,6 +55,39 @@ fn options(out: &Path) -> Options {
     }
 }
 
+#[test]
+fn every_option_out_of_its_range_is_named() {
+    type Change = fn(&mut Options);
+    let changes: [(&str, Change); 13] = [
+        ("vae.groups", |own| own.vae.groups = 3),
+        ("vae.crop", |own| own.vae.crop = 60),
+        ("vae.batch", |own| own.vae.batch = 0),
+        ("vae.layers", |own| own.vae.layers = 0),
+        ("vae.photo_share", |own| own.vae.photo_share = -0.1),
+        ("vae.rate", |own| own.vae.rate = f64::NAN),
+        ("unet.block_out_channels", |own| {
+            own.unet.block_out_channels = vec![16, 24]
+        }),
+        ("unet.block_out_channels", |own| own.unet.heads = 3),
+        ("unet.heads", |own| own.unet.heads = 0),
+        ("unet.text_width", |own| own.unet.text_width = 6),
+        ("unet.aligned_share", |own| own.unet.aligned_share = 1.5),
+        ("unet.feature_weight", |own| {
+            own.unet.feature_weight = f64::INFINITY
+        }),
+        ("unet.minutes", |own| own.unet.minutes = -1.0),
+    ];
+    options(Path::new("nowhere")).validate().unwrap();
+    for (name, change) in changes {
+        let mut own = options(Path::new("nowhere"));
+        change(&mut own);
+        match own.validate() {
+            Err(TrainError::Option { option, .. }) => assert_eq!(option, name),
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+}
+
 /// Runs until the end or until the stage and step `stop_at`.
 fn pretrain(
     options: &Options,

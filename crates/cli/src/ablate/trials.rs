@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anomalysd_detect::options::{Compare, DetectOptions, Mode};
+use anomalysd_detect::options::{Compare, DetectOptions, Mode, ScoreOptions};
 use serde::{Deserialize, Serialize};
 
 use super::tuned::Tuning;
@@ -183,6 +183,22 @@ pub fn trials(base: &DetectOptions, k_shot: usize, fast_steps: usize) -> Vec<Tri
     own.options.repair.compare = compare;
     own.paints_alike = true;
     all.push(own);
+    let mut own = trial(
+        Group::Comparison,
+        "energy-floor".into(),
+        if base.score.energy_floor > 0.0 {
+            "features compared as unit vectors".into()
+        } else {
+            "features' length has a floor".into()
+        },
+    );
+    own.options.score.energy_floor = if base.score.energy_floor > 0.0 {
+        0.0
+    } else {
+        ScoreOptions::default().energy_floor
+    };
+    own.paints_alike = true;
+    all.push(own);
     let correction = !base.repair.drift_correction;
     let mut own = trial(
         Group::Comparison,
@@ -243,6 +259,7 @@ mod tests {
                 "steps-4",
                 "faithful",
                 "compare",
+                "energy-floor",
                 "drift"
             ]
         );

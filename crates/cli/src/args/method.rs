@@ -153,6 +153,8 @@ pub struct MethodArgs {
     guided_weight: Option<f32>,
     #[arg(long, allow_negative_numbers = true, help = with_default!("Exponent of the mean over scales: -1 harmonic, 1 arithmetic", score.mean_exponent))]
     mean_exponent: Option<f32>,
+    #[arg(long, help = with_default!("Share of the photo's mean squared feature length that is added to every place's", score.energy_floor))]
+    energy_floor: Option<f32>,
     #[arg(long, help = with_default!("Weight of the colour difference", score.colour_weight))]
     colour_weight: Option<f32>,
     #[arg(long, help = with_default!("Colours are compared as means of (2r+1)² pixels", score.colour_radius))]
@@ -228,6 +230,7 @@ impl MethodArgs {
             fusion_exponent => score.fusion_exponent,
             guided_weight => score.guided_weight,
             mean_exponent => score.mean_exponent,
+            energy_floor => score.energy_floor,
             colour_weight => score.colour_weight,
             colour_radius => score.colour_radius,
             blur_divisor => score.blur_divisor,

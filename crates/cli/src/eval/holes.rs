@@ -167,7 +167,7 @@ impl Holes<'_> {
         let (photo, cores) = (filled.photo, filled.cores);
         sum.psnr += psnr(hidden_error(photo, repaired, cores));
         let layers = self.layers(repaired)?;
-        let map = feature_distance(&filled.layers, &layers, photo.width, photo.height);
+        let map = feature_distance(&filled.layers, &layers, photo.width, photo.height, 0.0);
         let inside = map.data.iter().zip(&cores.data).filter(|(_, core)| **core);
         let total: f64 = inside.map(|(value, _)| f64::from(*value)).sum();
         sum.distance += total / cores.count().max(1) as f64;

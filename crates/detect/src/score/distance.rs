@@ -6,13 +6,17 @@ use crate::features::{Comparison, FeatureLayers};
 use crate::masks::Pass;
 use crate::options::ScoreOptions;
 
-/// Squared norm below which a feature vector counts as none: a = φ/√(‖φ‖² + this).
+/// Squared norm below which a feature vector counts as none, whatever the floor.
 const NORM_EPS: f32 = 1e-10;
 /// What LPIPS adds to the length that it divides by.
 const LPIPS_EPS: f32 = 1e-10;
 
-/// ½‖a − b‖² per location of one layer, a and b the unit vectors of `first` and `second`.
+/// ½‖a − b‖² per location of one layer, `a = φ/√(‖φ‖² + floor)` of `first` and `second` alike.
 /// Exactly 0 where both are equal, never negative, at most 2.
+///
+/// The floor is `energy_floor` times the mean of ‖φ‖² over `first`, the photo: where it shows next to
+/// nothing its features are short and mostly noise, and unit vectors of noise are far apart whatever was
+/// painted. At 0 every place counts alike, however little it shows.
 ///
 /// # Shapes
 /// `first`, `second`: `[channels, locations]`; the result: `[locations]`.
@@ -21,9 +25,14 @@ pub fn layer_distance(
     second: &[f32],
     channels: usize,
     locations: usize,
+    energy_floor: f32,
 ) -> Vec<f32> {
-    let first_scale = unit_scale(first, channels, locations);
-    let second_scale = unit_scale(second, channels, locations);
+    let first_energy = squared_norms(first, channels, locations);
+    let second_energy = squared_norms(second, channels, locations);
+    let floor = energy_floor * mean(&first_energy) + NORM_EPS;
+    let scale = |energy: &f32| 1.0 / (energy + floor).sqrt();
+    let first_scale: Vec<f32> = first_energy.iter().map(scale).collect();
+    let second_scale: Vec<f32> = second_energy.iter().map(scale).collect();
     let mut distance = vec![0.0f32; locations];
     for channel in 0..channels {
         let row = channel * locations..(channel + 1) * locations;
@@ -65,12 +74,10 @@ pub fn weighted_distance(
     distance
 }
 
-/// 1/√(‖φ‖² + eps) per location.
-fn unit_scale(values: &[f32], channels: usize, locations: usize) -> Vec<f32> {
-    squared_norms(values, channels, locations)
-        .iter()
-        .map(|square| 1.0 / (square + NORM_EPS).sqrt())
-        .collect()
+/// Their mean, 0 of none.
+fn mean(values: &[f32]) -> f32 {
+    let sum: f64 = values.iter().map(|value| f64::from(*value)).sum();
+    (sum / values.len().max(1) as f64) as f32
 }
 
 /// ‖φ‖² per location.
@@ -85,20 +92,24 @@ fn squared_norms(values: &[f32], channels: usize, locations: usize) -> Vec<f32> 
     squares
 }
 
-/// (1/L)·Σ_l d_l on the photo's own pixels, each layer's map resized bilinearly.
+/// (1/L)·Σ_l d_l on the photo's own pixels, each layer's map resized bilinearly; `energy_floor` as in
+/// [`layer_distance`], without a say where a layer has weights of its own.
 /// Layers of different shape (networks that disagree) do not occur: both come from one network at one size.
 pub fn feature_distance(
     first: &FeatureLayers,
     second: &FeatureLayers,
     width: usize,
     height: usize,
+    energy_floor: f32,
 ) -> Map {
     let mut total = Map::new(width, height);
     let weight = 1.0 / first.layers.len().max(1) as f32;
     for (a, b) in first.layers.iter().zip(&second.layers) {
         let locations = a.width * a.height;
         let data = match &a.comparison {
-            Comparison::HalfSquare => layer_distance(&a.data, &b.data, a.channels, locations),
+            Comparison::HalfSquare => {
+                layer_distance(&a.data, &b.data, a.channels, locations, energy_floor)
+            }
             Comparison::Weighted(weights) => {
                 weighted_distance(&a.data, &b.data, weights, locations)
             }
@@ -126,7 +137,7 @@ pub fn pass_distance(
     options: &ScoreOptions,
 ) -> Map {
     let (width, height) = (photo.0.width, photo.0.height);
-    let mut distance = feature_distance(photo.1, repaired.1, width, height);
+    let mut distance = feature_distance(photo.1, repaired.1, width, height, options.energy_floor);
     if options.colour_weight > 0.0 {
         let colour = delta_e(photo.0, repaired.0, options.colour_radius);
         for (sum, value) in distance.data.iter_mut().zip(&colour.data) {

@@ -163,20 +163,44 @@ fn nothing_seen_scores_nothing() {
 #[test]
 fn equal_layers_are_at_distance_zero_and_zero_features_are_finite() {
     let values: Vec<f32> = (0..24).map(|i| (i as f32 * 0.7).sin()).collect();
-    assert_eq!(layer_distance(&values, &values, 4, 6), vec![0.0; 6]);
+    assert_eq!(layer_distance(&values, &values, 4, 6, 0.0), vec![0.0; 6]);
     let zero = vec![0.0; 24];
-    assert_eq!(layer_distance(&zero, &zero, 4, 6), vec![0.0; 6]);
+    assert_eq!(layer_distance(&zero, &zero, 4, 6, 0.0), vec![0.0; 6]);
     let opposite: Vec<f32> = values.iter().map(|value| -value).collect();
-    let apart = layer_distance(&values, &opposite, 4, 6);
+    let apart = layer_distance(&values, &opposite, 4, 6, 0.0);
     assert!(
         apart.iter().all(|value| (value - 2.0).abs() < 1e-5),
         "{apart:?}"
     );
     assert!(
-        layer_distance(&zero, &values, 4, 6)
+        layer_distance(&zero, &values, 4, 6, 0.0)
             .iter()
             .all(|value| (value - 0.5).abs() < 1e-5)
     );
+}
+
+#[test]
+fn places_that_show_next_to_nothing_say_next_to_nothing() {
+    // Two channels, three places: opposite vectors of length 10, of length 0.1, and the same twice.
+    let first = [10.0, 0.1, 0.0, 0.0, 0.0, 3.0];
+    let second = [-10.0, -0.1, 0.0, 0.0, 0.0, 3.0];
+    let plain = layer_distance(&first, &second, 2, 3, 0.0);
+    for (got, expected) in plain.iter().zip([2.0, 2.0, 0.0]) {
+        assert!((got - expected).abs() < 1e-5, "{plain:?}");
+    }
+    // Half of the mean squared length: E = (100 + 0.01 + 9)/3.
+    let floor = 0.5 * 109.01 / 3.0;
+    let floored = layer_distance(&first, &second, 2, 3, 0.5);
+    let expected = [200.0 / (100.0 + floor), 0.02 / (0.01 + floor), 0.0];
+    for (got, expected) in floored.iter().zip(expected) {
+        assert!((got - expected).abs() < 1e-5, "{floored:?}");
+    }
+    // Twice as strong features of both are the same distance apart.
+    let twice = |values: [f32; 6]| values.map(|value| 2.0 * value);
+    let scaled = layer_distance(&twice(first), &twice(second), 2, 3, 0.5);
+    for (got, expected) in scaled.iter().zip(&floored) {
+        assert!((got - expected).abs() < 1e-6, "{scaled:?}");
+    }
 }
 
 #[test]
@@ -202,12 +226,12 @@ fn weighted_layers_are_compared_as_lpips_compares_them() {
     };
     let compared = |comparison: &Comparison| {
         let layers = [first, second].map(|data| layer(data, comparison.clone()));
-        feature_distance(&layers[0], &layers[1], 3, 1).data
+        feature_distance(&layers[0], &layers[1], 3, 1, 0.0).data
     };
     assert_eq!(compared(&Comparison::Weighted(weights.into())), distance);
     assert_eq!(
         compared(&Comparison::HalfSquare),
-        layer_distance(&first, &second, 2, 3)
+        layer_distance(&first, &second, 2, 3, 0.0)
     );
 }
 

@@ -139,6 +139,17 @@ pub(crate) fn option(
     }
 }
 
+/// Refuses the first option that is out of its range.
+pub(crate) fn check(ranges: &[(&'static str, f64, std::ops::RangeInclusive<f64>)]) -> Result<()> {
+    for (name, value, range) in ranges {
+        if !range.contains(value) {
+            let expected = format!("{} to {}", range.start(), range.end());
+            return Err(option(name, value, expected));
+        }
+    }
+    Ok(())
+}
+
 /// Trains all stages on `device` (a plain one; automatic differentiation is added here).
 ///
 /// # Errors

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::given::GivenModel;
 use super::vae_init::start_linear;
-use super::{Options, Pictures, option};
+use super::{Options, Pictures, check, option};
 use crate::checkpoint::Checkpoint;
 use crate::log::Progress;
 use crate::measure::{Psnr, photo_of, photos_tensor, read_probe, vae_psnr};
@@ -106,10 +106,24 @@ impl VaeOptions {
                 "a multiple of pixel_unshuffle",
             ));
         }
-        if self.batch == 0 {
-            return Err(option("vae.batch", self.batch, "at least 1"));
-        }
-        Ok(())
+        check(&[
+            (
+                "vae.pixel_unshuffle",
+                self.pixel_unshuffle as f64,
+                1.0..=64.0,
+            ),
+            (
+                "vae.latent_channels",
+                self.latent_channels as f64,
+                1.0..=1024.0,
+            ),
+            ("vae.layers", self.layers as f64, 1.0..=16.0),
+            ("vae.batch", self.batch as f64, 1.0..=65_536.0),
+            ("vae.rate", self.rate, 0.0..=1.0),
+            ("vae.photo_share", f64::from(self.photo_share), 0.0..=1.0),
+            ("vae.latent_noise", self.latent_noise, 0.0..=1e3),
+            ("vae.pca_pictures", self.pca_pictures as f64, 1.0..=1e6),
+        ])
     }
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::optimise::OptimiserOptions;
-use crate::pretrain::option;
+use crate::pretrain::{check, option};
 
 /// How the U-Net is tuned.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -287,17 +287,6 @@ impl Options {
         };
         self.unet.learning_rate.unwrap_or(by_method)
     }
-}
-
-/// Refuses the first option that is out of its range.
-fn check(ranges: &[(&'static str, f64, std::ops::RangeInclusive<f64>)]) -> Result<()> {
-    for (name, value, range) in ranges {
-        if !range.contains(value) {
-            let expected = format!("{} to {}", range.start(), range.end());
-            return Err(option(name, value, expected));
-        }
-    }
-    Ok(())
 }
 
 impl UnetOptions {

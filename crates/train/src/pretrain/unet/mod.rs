@@ -28,7 +28,7 @@ use self::loss::Setting;
 use self::samples::{Source, held_out, tokenizer};
 use super::given::Given;
 use super::repaired::{Repaired, measure};
-use super::{Options, Pictures, option};
+use super::{Options, Pictures, check, option};
 use crate::Result;
 use crate::log::Progress;
 use crate::measure::read_probe;
@@ -41,6 +41,10 @@ pub const STAGE: &str = "unet";
 
 /// Tokens of a prompt.
 const TOKENS: usize = 77;
+/// Groups of the U-Net's norms.
+const GROUPS: usize = 16;
+/// Heads of the text encoder.
+const TEXT_HEADS: usize = 4;
 /// Self-attentions over more tokens than this do without references.
 const REFERENCE_TOKENS: usize = 256;
 
@@ -139,13 +143,52 @@ impl UnetOptions {
                 format!("a multiple of {multiple}"),
             ));
         }
-        if self.batch == 0 {
-            return Err(option("unet.batch", self.batch, "at least 1"));
+        for channels in &self.block_out_channels {
+            let divides = |divisor: usize| channels.is_multiple_of(divisor.max(1));
+            if *channels == 0 || !divides(GROUPS) || !divides(self.heads) {
+                let expected = format!("multiples of {GROUPS} and of unet.heads");
+                return Err(option("unet.block_out_channels", channels, expected));
+            }
         }
-        if !(0.0..=1e5).contains(&self.minutes) {
-            return Err(option("unet.minutes", self.minutes, "0 to 100000"));
+        if self.text_width == 0 || !self.text_width.is_multiple_of(TEXT_HEADS) {
+            let expected = format!("a multiple of {TEXT_HEADS}");
+            return Err(option("unet.text_width", self.text_width, expected));
         }
-        Ok(())
+        check(&[
+            ("unet.layers", self.layers as f64, 1.0..=16.0),
+            ("unet.heads", self.heads as f64, 1.0..=256.0),
+            ("unet.batch", self.batch as f64, 1.0..=65_536.0),
+            ("unet.minutes", self.minutes, 0.0..=1e5),
+            ("unet.rate", self.rate, 0.0..=1.0),
+            ("unet.photo_share", f64::from(self.photo_share), 0.0..=1.0),
+            (
+                "unet.channel_share",
+                f64::from(self.channel_share),
+                0.0..=1.0,
+            ),
+            (
+                "unet.attention_share",
+                f64::from(self.attention_share),
+                0.0..=1.0,
+            ),
+            (
+                "unet.pure_noise_share",
+                f64::from(self.pure_noise_share),
+                0.0..=1.0,
+            ),
+            (
+                "unet.aligned_share",
+                f64::from(self.aligned_share),
+                0.0..=1.0,
+            ),
+            ("unet.outside_weight", self.outside_weight, 0.0..=1e4),
+            ("unet.feature_weight", self.feature_weight, 0.0..=1e4),
+            (
+                "unet.feature_samples",
+                self.feature_samples as f64,
+                1.0..=65_536.0,
+            ),
+        ])
     }
 
     fn time(&self) -> Option<Duration> {
@@ -168,7 +211,7 @@ impl UnetOptions {
             up_block_types: up,
             block_out_channels: self.block_out_channels.clone(),
             layers_per_block: PerLevel::One(self.layers),
-            norm_num_groups: 16,
+            norm_num_groups: GROUPS,
             cross_attention_dim: PerLevel::One(self.text_width),
             attention_head_dim: PerLevel::One(self.heads),
             use_linear_projection: true,
@@ -182,7 +225,7 @@ impl UnetOptions {
             hidden_size: self.text_width,
             intermediate_size: 4 * self.text_width,
             num_hidden_layers: 2,
-            num_attention_heads: 4,
+            num_attention_heads: TEXT_HEADS,
             max_position_embeddings: TOKENS,
             ..ClipTextConfig::default()
         }

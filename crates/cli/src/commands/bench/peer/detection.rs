@@ -194,6 +194,7 @@ impl Bench<'_> {
                 "height": photo.height,
                 "inference_steps": steps,
                 "drift_min_pixels": options.repair.drift_min_pixels,
+                "energy_floor": options.score.energy_floor,
                 "colour_weight": options.score.colour_weight,
                 "colour_radius": options.score.colour_radius,
                 "groups": [],
