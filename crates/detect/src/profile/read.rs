@@ -22,6 +22,21 @@ const MOST_DIMENSIONS: usize = 1 << 14;
 /// Side of a good photo's latents that no model exceeds: photos have at most 4,096 pixels a side.
 const MOST_CELLS: usize = 1 << 12;
 
+/// Constants that came later than the first profiles, and what was computed before there was such a choice:
+/// a profile judges as it did when it was made, whatever the defaults are now.
+fn name_what_went_without_saying(profile: &mut serde_json::Value) {
+    for (group, name, before) in [
+        ("repair", "registration", serde_json::json!(false)),
+        ("score", "fusion_exponent", serde_json::json!(1.0)),
+        ("score", "energy_floor", serde_json::json!(0.0)),
+    ] {
+        let options = profile.pointer_mut(&format!("/options/{group}"));
+        if let Some(options) = options.and_then(serde_json::Value::as_object_mut) {
+            options.entry(name).or_insert(before);
+        }
+    }
+}
+
 fn refuse<T>(reason: impl Into<String>) -> Result<T, DetectError> {
     Err(DetectError::Profile {
         reason: reason.into(),
@@ -85,7 +100,7 @@ impl Profile {
             return refuse("this safetensors file is not a profile");
         };
         // The schema first: a profile of another version has other fields.
-        let value: serde_json::Value =
+        let mut value: serde_json::Value =
             serde_json::from_str(&json).map_err(|error| DetectError::Profile {
                 reason: error.to_string(),
             })?;
@@ -94,6 +109,7 @@ impl Profile {
             Some(other) => return refuse(format!("its schema is {other}, expected {SCHEMA}")),
             None => return refuse("this safetensors file is not a profile"),
         }
+        name_what_went_without_saying(&mut value);
         let header: Header =
             serde_json::from_value(value).map_err(|error| DetectError::Profile {
                 reason: error.to_string(),

@@ -167,6 +167,28 @@ fn a_profile_is_read_back_as_it_was_and_the_same_one_gives_the_same_bytes() {
 }
 
 #[test]
+fn constants_that_a_profile_does_not_name_are_what_they_were_when_it_was_made() {
+    let mut expected = profile().options;
+    let older = with_json(|json| {
+        let options = &mut json["options"];
+        let repair = options["repair"].as_object_mut().unwrap();
+        assert_eq!(repair.remove("registration"), Some(true.into()));
+        let score = options["score"].as_object_mut().unwrap();
+        assert_eq!(score.remove("fusion_exponent"), Some(0.0.into()));
+        assert_eq!(score.remove("energy_floor"), Some(1.0.into()));
+    });
+    expected.repair.registration = false;
+    expected.score.fusion_exponent = 1.0;
+    expected.score.energy_floor = 0.0;
+    assert_eq!(Profile::from_bytes(older).unwrap().options, expected);
+    // What it does name stays.
+    let named = with_json(|json| json["options"]["score"]["energy_floor"] = 0.25.into());
+    expected = profile().options;
+    expected.score.energy_floor = 0.25;
+    assert_eq!(Profile::from_bytes(named).unwrap().options, expected);
+}
+
+#[test]
 fn a_coreset_of_as_many_prototypes_as_there_are_places_is_stored() {
     let mut profile = profile();
     let class = &mut profile.classes[0];
