@@ -226,7 +226,7 @@ class Peer:
         outputs = {}
         for group in request["groups"]:
             part = lambda name: given[f"{group['name']}.{name}"]
-            painted = self.paint(signed, latents, part, group)[..., :height, :width]
+            painted = self.paint(signed, latents, part, group, request["reference_residual"])[..., :height, :width]
             repaired = composite(original, painted, part, request["drift_min_pixels"])
             distance = 0
             for own, layer, floor in zip(original_layers, self.features(repaired), floors):
@@ -237,11 +237,13 @@ class Peer:
             outputs[group["name"]] = (distance * part("cores")).sum((0, 1))
         return outputs
 
-    def paint(self, signed, latents, part, group):
-        """All passes of a scale in one batch."""
+    def paint(self, signed, latents, part, group, residual):
+        """All passes of a scale in one batch. With `residual` the U-Net says what is missing to v of the visible
+        latents, and of good photos, which there are none of."""
         hidden, noise = part("hidden"), part("noise")
         passes, (_, channels, height, width) = hidden.shape[0], latents.shape
         hints = [part("latent_mask"), self.encode(signed * (1 - hidden))]
+        pasted = hints[1] * (1 - hints[0])
         if self.unet.config.in_channels == 3 * channels + 2:
             hints.append(torch.zeros(passes, channels + 1, height, width))
         hints = torch.cat(hints, 1)
@@ -251,6 +253,8 @@ class Peer:
         context = part("context").expand(passes, -1, -1)
         for timestep in timesteps:
             output = self.unet(torch.cat([sample, hints], 1), timestep, context).sample
+            if residual:
+                output = output - (1 - self.scheduler.alphas_cumprod[timestep]).sqrt() * pasted
             sample = self.scheduler.step(output, timestep, sample).prev_sample
         return self.decode(sample)
 

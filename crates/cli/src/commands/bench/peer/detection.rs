@@ -193,6 +193,7 @@ impl Bench<'_> {
                 "width": photo.width,
                 "height": photo.height,
                 "inference_steps": steps,
+                "reference_residual": self.model.config.reference_residual,
                 "drift_min_pixels": options.repair.drift_min_pixels,
                 "energy_floor": options.score.energy_floor,
                 "colour_weight": options.score.colour_weight,
