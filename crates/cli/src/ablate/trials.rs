@@ -183,20 +183,14 @@ pub fn trials(base: &DetectOptions, k_shot: usize, fast_steps: usize) -> Vec<Tri
     own.options.repair.compare = compare;
     own.paints_alike = true;
     all.push(own);
-    let mut own = trial(
-        Group::Comparison,
-        "energy-floor".into(),
-        if base.score.energy_floor > 0.0 {
-            "features compared as unit vectors".into()
-        } else {
-            "features' length has a floor".into()
-        },
-    );
-    own.options.score.energy_floor = if base.score.energy_floor > 0.0 {
-        0.0
+    let (floor, label) = if base.score.energy_floor > 0.0 {
+        (0.0, "features compared as unit vectors")
     } else {
-        ScoreOptions::default().energy_floor
+        let default = ScoreOptions::default().energy_floor;
+        (default, "features' length has a floor")
     };
+    let mut own = trial(Group::Comparison, "energy-floor".into(), label.into());
+    own.options.score.energy_floor = floor;
     own.paints_alike = true;
     all.push(own);
     let correction = !base.repair.drift_correction;

@@ -24,7 +24,7 @@ const MOST_CELLS: usize = 1 << 12;
 
 /// Constants that came later than the first profiles, and what was computed before there was such a choice:
 /// a profile judges as it did when it was made, whatever the defaults are now.
-fn name_what_went_without_saying(profile: &mut serde_json::Value) {
+fn fill_in_older_constants(profile: &mut serde_json::Value) {
     for (group, name, before) in [
         ("repair", "registration", serde_json::json!(false)),
         ("score", "fusion_exponent", serde_json::json!(1.0)),
@@ -109,7 +109,7 @@ impl Profile {
             Some(other) => return refuse(format!("its schema is {other}, expected {SCHEMA}")),
             None => return refuse("this safetensors file is not a profile"),
         }
-        name_what_went_without_saying(&mut value);
+        fill_in_older_constants(&mut value);
         let header: Header =
             serde_json::from_value(value).map_err(|error| DetectError::Profile {
                 reason: error.to_string(),
