@@ -11,9 +11,21 @@ pub(super) fn each<T: Send>(tasks: Vec<T>, work: impl Fn(T) + Sync + Send) {
     tasks.into_iter().for_each(work);
 }
 
-/// Runs `work` compiled for the widest vectors of this processor. What it calls has to be inlined for that.
+/// Runs a block compiled for the widest vectors of this processor. What it calls has to be inlined for that, and so has
+/// the block itself: a closure that the compiler leaves as a function of its own is compiled for the oldest processor.
+macro_rules! vectorised {
+    ($work:block) => {
+        $crate::kernels::threads::with_widest_vectors(
+            #[inline(always)]
+            || $work,
+        )
+    };
+}
+pub(super) use vectorised;
+
+/// What [`vectorised`] is made of.
 #[inline(always)]
-pub(super) fn vectorised<R>(work: impl FnOnce() -> R) -> R {
+pub(super) fn with_widest_vectors<R>(work: impl FnOnce() -> R) -> R {
     struct Work<F>(F);
     impl<R, F: FnOnce() -> R> pulp::NullaryFnOnce for Work<F> {
         type Output = R;
@@ -23,6 +35,31 @@ pub(super) fn vectorised<R>(work: impl FnOnce() -> R) -> R {
         }
     }
     pulp::Arch::new().dispatch(Work(work))
+}
+
+/// Calls `work` with slices of these lengths, which hold whatever the last call on this thread left in them: a fresh
+/// vector would be zeroed first, and where it is large, fetched from the system and given back.
+pub(super) fn scratch<const N: usize, R>(
+    lengths: [usize; N],
+    work: impl FnOnce([&mut [f32]; N]) -> R,
+) -> R {
+    thread_local! {
+        static LEFT: std::cell::Cell<Vec<f32>> = const { std::cell::Cell::new(Vec::new()) };
+    }
+    let mut values = LEFT.take();
+    let total = lengths.iter().sum();
+    if values.len() < total {
+        values.resize(total, 0.0);
+    }
+    let mut rest = values.as_mut_slice();
+    let slices = lengths.map(|length| {
+        let (slice, after) = std::mem::take(&mut rest).split_at_mut(length);
+        rest = after;
+        slice
+    });
+    let result = work(slices);
+    LEFT.set(values);
+    result
 }
 
 /// Values that are added up side by side.

@@ -130,7 +130,7 @@ pub(super) fn forward(
 /// `exp(score − largest)` in place; their sum.
 fn weigh(row: &mut [f32], biased: usize, bias: f32) -> f32 {
     let own = row.len() - biased;
-    vectorised(|| {
+    vectorised!({
         if biased > 0 {
             row[own..].iter_mut().for_each(|score| *score += bias);
         }
@@ -226,7 +226,7 @@ pub(super) fn backward(
 /// Weights get their sum 1, and their gradients become those of the scores; the sum of the last `biased`.
 fn through_softmax(weights: &mut [f32], changes: &mut [f32], factor: f32, biased: usize) -> f32 {
     let own = weights.len() - biased;
-    vectorised(|| {
+    vectorised!({
         weights.iter_mut().for_each(|weight| *weight *= factor);
         let mean = sum2(weights, changes, |weight, change| weight * change) as f32;
         for (change, weight) in changes.iter_mut().zip(&*weights) {

@@ -10,7 +10,7 @@
 
 use super::super::matmul::{Matrix, multiply};
 use super::super::operator::Values;
-use super::super::threads::{each, vectorised};
+use super::super::threads::{each, scratch, vectorised};
 use super::Sizes;
 
 /// Places of a transformed tile.
@@ -19,6 +19,9 @@ const PLACES: usize = 16;
 const TILES: usize = 64;
 /// Tiles of a picture below which the definition is quicker.
 const FEWEST_TILES: usize = 64;
+/// Tiles of a row that are transformed at once: one vector of AVX-512, two of AVX2, four of wasm. Half as many where
+/// rows are that short.
+const LANES: usize = 16;
 /// Channels in or out below which the definition is quicker.
 const FEWEST_CHANNELS: usize = 16;
 
@@ -101,30 +104,45 @@ impl Grid {
 /// `G·g·Gᵀ` of each of `[out, in, 3, 3]`: `[out, 16, in]`.
 fn transform_weights(weight: &[f32], outputs: usize, inputs: usize) -> Vec<f32> {
     let mut by_output = vec![0.0_f32; PLACES * outputs * inputs];
-    let tasks = by_output.chunks_mut(PLACES * inputs).enumerate();
-    each(tasks.collect(), |(output, places): (usize, &mut [f32])| {
-        let kernels = &weight[output * inputs * 9..(output + 1) * inputs * 9];
-        vectorised(|| {
-            for (input, g) in kernels.chunks_exact(9).enumerate() {
-                // Rows: g₀, (g₀ + g₁ + g₂)/2, (g₀ − g₁ + g₂)/2, g₂.
-                let mut rows = [[0.0_f32; 3]; 4];
-                for column in 0..3 {
-                    let [a, b, c] = [g[column], g[3 + column], g[6 + column]];
-                    rows[0][column] = a;
-                    rows[1][column] = 0.5 * (a + b + c);
-                    rows[2][column] = 0.5 * (a - b + c);
-                    rows[3][column] = c;
+    let tasks = by_output
+        .chunks_mut(PLACES * inputs)
+        .zip(weight.chunks(9 * inputs));
+    each(tasks.collect(), |(places, kernels)| {
+        vectorised!({
+            for (block, kernels) in kernels.chunks(9 * LANES).enumerate() {
+                let (kernels, _) = kernels.as_chunks::<9>();
+                let mut g = [[0.0_f32; LANES]; 9];
+                for (lane, kernel) in kernels.iter().enumerate() {
+                    for (place, value) in kernel.iter().enumerate() {
+                        g[place][lane] = *value;
+                    }
                 }
-                for (row, [a, b, c]) in rows.into_iter().enumerate() {
-                    let of_row = [a, 0.5 * (a + b + c), 0.5 * (a - b + c), c];
-                    for (column, value) in of_row.into_iter().enumerate() {
-                        places[(4 * row + column) * inputs + input] = value;
+                let [g0, g1, g2, g3, g4, g5, g6, g7, g8] = &g;
+                let columns = [spread(g0, g3, g6), spread(g1, g4, g7), spread(g2, g5, g8)];
+                for row in 0..4 {
+                    let [a, b, c] = [&columns[0][row], &columns[1][row], &columns[2][row]];
+                    for (column, values) in spread(a, b, c).iter().enumerate() {
+                        let to = &mut places[(4 * row + column) * inputs..][..inputs];
+                        let to = &mut to[block * LANES..];
+                        let lanes = kernels.len();
+                        store(values, &mut to[..lanes]);
                     }
                 }
             }
         });
     });
     by_output
+}
+
+/// `G·g` of one column: g₀, (g₀ + g₁ + g₂)/2, (g₀ − g₁ + g₂)/2, g₂.
+#[inline(always)]
+fn spread<const N: usize>(a: &[f32; N], b: &[f32; N], c: &[f32; N]) -> [[f32; N]; 4] {
+    let mut result = [*a, [0.0; N], [0.0; N], *c];
+    for lane in 0..N {
+        result[1][lane] = 0.5 * (a[lane] + b[lane] + c[lane]);
+        result[2][lane] = 0.5 * (a[lane] - b[lane] + c[lane]);
+    }
+    result
 }
 
 /// A convolution, ready to be computed block by block.
@@ -151,18 +169,36 @@ impl Layer<'_> {
         let first = block * rows_per_block;
         let count = rows_per_block.min(rows - first);
         let tiles = count * columns;
-        let mut transformed = vec![0.0_f32; PLACES * self.inputs * tiles];
-        let mut products = vec![0.0_f32; PLACES * self.outputs * tiles];
-        vectorised(|| self.transform(photo, first, count, &mut transformed));
-        for place in 0..PLACES {
-            self.product(place, tiles, &transformed, &mut products);
-        }
-        vectorised(|| self.write(count, &products, rows_of));
+        let sizes = [self.inputs, self.outputs].map(|channels| PLACES * channels * tiles);
+        scratch(sizes, |[transformed, products]| {
+            let short = columns <= LANES / 2;
+            vectorised!({
+                match short {
+                    true => self.transform::<{ LANES / 2 }>(photo, first, count, transformed),
+                    false => self.transform::<LANES>(photo, first, count, transformed),
+                }
+            });
+            for place in 0..PLACES {
+                self.product(place, tiles, transformed, products);
+            }
+            vectorised!({
+                match short {
+                    true => self.write::<{ LANES / 2 }>(count, products, rows_of),
+                    false => self.write::<LANES>(count, products, rows_of),
+                }
+            });
+        });
     }
 
     /// `Bᵀ·d·B` of the block's tiles: `[16, in, tiles]`.
     #[inline(always)]
-    fn transform(&self, photo: usize, first: usize, count: usize, transformed: &mut [f32]) {
+    fn transform<const N: usize>(
+        &self,
+        photo: usize,
+        first: usize,
+        count: usize,
+        transformed: &mut [f32],
+    ) {
         let Grid {
             height,
             width,
@@ -170,74 +206,27 @@ impl Layer<'_> {
             ..
         } = self.grid;
         let tiles = count * columns;
-        let length = columns + 1;
-        let rows = 2 * count + 2;
-        // Values at odd places of a row (its border's first), then those at even places.
-        let mut split = vec![0.0_f32; 2 * length * rows];
-        let mut lines = vec![0.0_f32; 2 * length];
+        // Values at odd places of a row, its border's first, then those at even places; zeros beyond both borders.
+        let length = columns.next_multiple_of(N) + N;
+        let mut split = vec![0.0_f32; 2 * length * (2 * count + 2)];
         for input in 0..self.inputs {
             let plane =
                 &self.photos[(photo * self.inputs + input) * height * width..][..height * width];
-            for row in 0..rows {
-                let (before, after) = split[2 * length * row..][..2 * length].split_at_mut(length);
+            for (row, split) in split.chunks_exact_mut(2 * length).enumerate() {
+                let (odd, even) = split.split_at_mut(length);
                 match (2 * first + row).checked_sub(1).filter(|y| *y < height) {
-                    Some(y) => {
-                        let line = &plane[y * width..][..width];
-                        before[0] = 0.0;
-                        for (value, pair) in after.iter_mut().zip(line.chunks(2)) {
-                            *value = pair[0];
-                        }
-                        for (value, pair) in before[1..].iter_mut().zip(line.chunks_exact(2)) {
-                            *value = pair[1];
-                        }
-                        // Beyond the border: nothing after the last pair, and half of it where the width is odd.
-                        after[columns] = 0.0;
-                        if width % 2 == 1 {
-                            before[columns] = 0.0;
-                        }
-                    }
-                    None => {
-                        before.fill(0.0);
-                        after.fill(0.0);
-                    }
+                    Some(y) => separate(&plane[y * width..][..width], &mut odd[1..], even),
+                    None => split.fill(0.0),
                 }
             }
             for row in 0..count {
                 let four = &split[2 * length * 2 * row..][..8 * length];
-                let [a, b, c, d] = [0, 1, 2, 3].map(|at| &four[2 * length * at..][..2 * length]);
-                for at in 0..4 {
-                    for (index, value) in lines.iter_mut().enumerate() {
-                        *value = match at {
-                            0 => a[index] - c[index],
-                            1 => b[index] + c[index],
-                            2 => c[index] - b[index],
-                            _ => b[index] - d[index],
-                        };
-                    }
-                    let (odd, even) = lines.split_at(length);
-                    let place = |column: usize| {
-                        ((4 * at + column) * self.inputs + input) * tiles + row * columns
-                    };
-                    let results = [0, 1, 2, 3].map(place);
-                    for (index, value) in
-                        transformed[results[0]..][..columns].iter_mut().enumerate()
-                    {
-                        *value = odd[index] - odd[index + 1];
-                    }
-                    for (index, value) in
-                        transformed[results[1]..][..columns].iter_mut().enumerate()
-                    {
-                        *value = even[index] + odd[index + 1];
-                    }
-                    for (index, value) in
-                        transformed[results[2]..][..columns].iter_mut().enumerate()
-                    {
-                        *value = odd[index + 1] - even[index];
-                    }
-                    for (index, value) in
-                        transformed[results[3]..][..columns].iter_mut().enumerate()
-                    {
-                        *value = even[index] - even[index + 1];
+                for from in (0..columns).step_by(N) {
+                    let lanes = N.min(columns - from);
+                    let places = tiles_of::<N>(four, length, from);
+                    for (place, values) in places.iter().enumerate() {
+                        let to = (place * self.inputs + input) * tiles + row * columns + from;
+                        store(values, &mut transformed[to..][..lanes]);
                     }
                 }
             }
@@ -257,42 +246,144 @@ impl Layer<'_> {
 
     /// `Aᵀ·M·A` and the bias, written to the block's rows of each channel.
     #[inline(always)]
-    fn write(&self, count: usize, products: &[f32], rows_of: Vec<&mut [f32]>) {
+    fn write<const N: usize>(&self, count: usize, products: &[f32], rows_of: Vec<&mut [f32]>) {
         let Grid { width, columns, .. } = self.grid;
         let tiles = count * columns;
-        let mut sums = vec![0.0_f32; 4 * columns];
         for (output, rows) in rows_of.into_iter().enumerate() {
             let bias = self.bias.map_or(0.0, |bias| bias[output]);
             // Of an odd height, the last row of tiles has one row of values.
-            for (index, to) in rows.chunks_exact_mut(width).enumerate() {
-                let (row, half) = (index / 2, index % 2);
-                let line = |place: usize| {
-                    &products[(place * self.outputs + output) * tiles + row * columns..][..columns]
-                };
-                for (column, sums) in sums.chunks_exact_mut(columns).enumerate() {
-                    let [a, b, c, d] = [0, 1, 2, 3].map(|at| line(4 * at + column));
-                    if half == 0 {
-                        for (index, sum) in sums.iter_mut().enumerate() {
-                            *sum = a[index] + b[index] + c[index];
-                        }
-                    } else {
-                        for (index, sum) in sums.iter_mut().enumerate() {
-                            *sum = b[index] - c[index] - d[index];
-                        }
+            for (row, pair) in rows.chunks_mut(2 * width).enumerate() {
+                let (upper, lower) = pair.split_at_mut(width);
+                for from in (0..columns).step_by(N) {
+                    let lanes = N.min(columns - from);
+                    let mut places = [[0.0_f32; N]; PLACES];
+                    for (place, values) in places.iter_mut().enumerate() {
+                        let at = (place * self.outputs + output) * tiles + row * columns + from;
+                        load(&products[at..][..lanes], values);
+                    }
+                    let [above, below] = results_of(&places, bias);
+                    store_pairs(&above, &mut upper[2 * from..]);
+                    if !lower.is_empty() {
+                        store_pairs(&below, &mut lower[2 * from..]);
                     }
                 }
-                let (a, rest) = sums.split_at(columns);
-                let (b, rest) = rest.split_at(columns);
-                let (c, d) = rest.split_at(columns);
-                let mut pairs = to.chunks_exact_mut(2);
-                for (index, pair) in (&mut pairs).enumerate() {
-                    pair[0] = a[index] + b[index] + c[index] + bias;
-                    pair[1] = b[index] - c[index] - d[index] + bias;
-                }
-                if let [last] = pairs.into_remainder() {
-                    let index = columns - 1;
-                    *last = a[index] + b[index] + c[index] + bias;
-                }
+            }
+        }
+    }
+}
+
+/// Values at even and at odd places of a line; the rest of `even` and `odd` is left as it is.
+#[inline(always)]
+fn separate(line: &[f32], odd: &mut [f32], even: &mut [f32]) {
+    let (pairs, last) = line.as_chunks::<2>();
+    for ((pair, even), odd) in pairs.iter().zip(even.iter_mut()).zip(odd) {
+        (*even, *odd) = (pair[0], pair[1]);
+    }
+    if let [last] = last {
+        even[pairs.len()] = *last;
+    }
+}
+
+/// `Bᵀ·d·B` of the tiles from `from` on, of four rows as [`separate`] left them, `length` values at odd and as many at
+/// even places each.
+#[inline(always)]
+fn tiles_of<const N: usize>(four: &[f32], length: usize, from: usize) -> [[f32; N]; PLACES] {
+    // d₋₁, d₀, d₁, d₂ of each row of the tiles.
+    let [a, b, c, d] = [
+        column_of(four, length, from),
+        column_of(four, length, length + from),
+        column_of(four, length, from + 1),
+        column_of(four, length, length + from + 1),
+    ];
+    let [p0, p1, p2, p3] = transformed(&a[0], &b[0], &c[0], &d[0]);
+    let [p4, p5, p6, p7] = transformed(&a[1], &b[1], &c[1], &d[1]);
+    let [p8, p9, p10, p11] = transformed(&a[2], &b[2], &c[2], &d[2]);
+    let [p12, p13, p14, p15] = transformed(&a[3], &b[3], &c[3], &d[3]);
+    [
+        p0, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13, p14, p15,
+    ]
+}
+
+/// One of `Bᵀ·d`'s columns, which starts at `start` in the first of four rows.
+#[inline(always)]
+fn column_of<const N: usize>(four: &[f32], length: usize, start: usize) -> [[f32; N]; 4] {
+    let row = |row: usize| four[2 * length * row + start..].first_chunk();
+    match (row(0), row(1), row(2), row(3)) {
+        (Some(a), Some(b), Some(c), Some(d)) => transformed(a, b, c, d),
+        _ => [[0.0; N]; 4],
+    }
+}
+
+/// `Bᵀ·d` of tiles side by side.
+#[inline(always)]
+fn transformed<const N: usize>(
+    a: &[f32; N],
+    b: &[f32; N],
+    c: &[f32; N],
+    d: &[f32; N],
+) -> [[f32; N]; 4] {
+    let mut result = [[0.0; N]; 4];
+    for lane in 0..N {
+        result[0][lane] = a[lane] - c[lane];
+        result[1][lane] = b[lane] + c[lane];
+        result[2][lane] = c[lane] - b[lane];
+        result[3][lane] = b[lane] - d[lane];
+    }
+    result
+}
+
+/// `Aᵀ·M·A + bias` of tiles side by side: their upper and their lower rows.
+#[inline(always)]
+fn results_of<const N: usize>(places: &[[f32; N]; PLACES], bias: f32) -> [[[f32; 2]; N]; 2] {
+    let mut results = [[[0.0; 2]; N]; 2];
+    for lane in 0..N {
+        let place = |row: usize, column: usize| places[4 * row + column][lane];
+        let mut sums = [[0.0; 4]; 2];
+        for column in 0..4 {
+            let [a, b, c, d] = [
+                place(0, column),
+                place(1, column),
+                place(2, column),
+                place(3, column),
+            ];
+            sums[0][column] = a + b + c;
+            sums[1][column] = b - c - d;
+        }
+        for (row, [a, b, c, d]) in sums.into_iter().enumerate() {
+            results[row][lane] = [a + b + c + bias, b - c - d + bias];
+        }
+    }
+    results
+}
+
+/// At most `N` values, as many as there are.
+#[inline(always)]
+fn load<const N: usize>(values: &[f32], to: &mut [f32; N]) {
+    match values.first_chunk() {
+        Some(values) => *to = *values,
+        None => to[..values.len()].copy_from_slice(values),
+    }
+}
+
+/// At most `N` values, as many as `to` takes.
+#[inline(always)]
+fn store<const N: usize>(value: &[f32; N], to: &mut [f32]) {
+    match to.first_chunk_mut() {
+        Some(to) => *to = *value,
+        None => to.copy_from_slice(&value[..to.len()]),
+    }
+}
+
+/// Pairs side by side, as many as `to` takes.
+#[inline(always)]
+fn store_pairs<const N: usize>(pairs: &[[f32; 2]; N], to: &mut [f32]) {
+    let (places, last) = to.as_chunks_mut::<2>();
+    match places.first_chunk_mut() {
+        Some(places) => *places = *pairs,
+        None => {
+            places.copy_from_slice(&pairs[..places.len()]);
+            if let [last] = last {
+                *last = pairs[places.len()][0];
             }
         }
     }

@@ -41,7 +41,7 @@ impl Operator<1> for GeGlu {
             .chunks_mut(ROWS * width)
             .zip(both.chunks(2 * ROWS * width));
         each(tasks.collect(), |(output, both)| {
-            vectorised(|| {
+            vectorised!({
                 for (output, both) in output
                     .chunks_exact_mut(width)
                     .zip(both.chunks_exact(2 * width))
@@ -64,7 +64,7 @@ impl Operator<1> for GeGlu {
             .zip(both.chunks(2 * ROWS * width))
             .zip(gradient.chunks(ROWS * width));
         each(tasks.collect(), |((of_both, both), gradient)| {
-            vectorised(|| {
+            vectorised!({
                 let rows = of_both
                     .chunks_exact_mut(2 * width)
                     .zip(both.chunks_exact(2 * width));

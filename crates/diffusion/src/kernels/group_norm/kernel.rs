@@ -31,7 +31,7 @@ pub(super) fn forward(norm: &GroupNorm, [input, weight, bias]: [&[f32]; 3]) -> V
         .zip(input.chunks(channels * plane));
     each(groups.enumerate().collect(), |(index, (output, input))| {
         let first = index % norm.groups * channels;
-        vectorised(|| {
+        vectorised!({
             let (mean, scale) = statistics(input, norm.eps);
             let planes = output
                 .chunks_exact_mut(plane)
@@ -77,7 +77,7 @@ pub(super) fn backward(
         tasks.enumerate().collect(),
         |(index, (((of_input, input), gradient), sums))| {
             let first = index % norm.groups * channels;
-            vectorised(|| {
+            vectorised!({
                 let (mean, scale) = statistics(input, norm.eps);
                 let (mut of_mean, mut of_scale) = (0.0_f64, 0.0_f64);
                 for (channel, sums) in sums.iter_mut().enumerate() {

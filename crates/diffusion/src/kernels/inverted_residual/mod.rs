@@ -158,7 +158,7 @@ impl Block {
         let places = self.depthwise.kernel * self.depthwise.kernel;
         let weights = &given[1][first * places..][..count * places];
         let own_biases = &given[2][first..][..count];
-        vectorised(|| {
+        vectorised!({
             let mut scratch = self.depthwise.scratch();
             for (channel, to) in to.chunks_exact_mut(plane).enumerate() {
                 let from = &wide[channel * size..][..size];

@@ -20,7 +20,7 @@ pub(super) fn forward(eps: f64, [input, weight, bias]: [&[f32]; 3]) -> Vec<f32> 
         .chunks_mut(ROWS * width)
         .zip(input.chunks(ROWS * width));
     each(tasks.collect(), |(output, input)| {
-        vectorised(|| {
+        vectorised!({
             for (output, input) in output
                 .chunks_exact_mut(width)
                 .zip(input.chunks_exact(width))
@@ -55,7 +55,7 @@ pub(super) fn backward(
         .zip(sums.chunks_mut(2 * width));
     each(tasks.collect(), |(((of_input, input), gradient), sums)| {
         let (of_weight, of_bias) = sums.split_at_mut(width);
-        vectorised(|| {
+        vectorised!({
             let rows = of_input
                 .chunks_exact_mut(width)
                 .zip(input.chunks_exact(width));
