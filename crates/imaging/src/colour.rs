@@ -1,4 +1,5 @@
 use crate::filter::box_mean_photo;
+use crate::parallel::for_each_chunk;
 use crate::{Map, Photo};
 
 /// sRGB to CIELAB under D65, planar `[3, H, W]`: L 0..100, a and b about −110..110.
@@ -45,20 +46,17 @@ fn lab_of(srgb: [f32; 3]) -> [f32; 3] {
 /// Both photos have the same size.
 pub fn delta_e(a: &Photo, b: &Photo, radius: usize) -> Map {
     debug_assert_eq!((a.width, a.height), (b.width, b.height));
-    let (first, second) = (
-        srgb_to_lab(&box_mean_photo(a, radius)),
-        srgb_to_lab(&box_mean_photo(b, radius)),
-    );
-    let area = a.width * a.height;
-    let distance = |at: usize| {
-        (0..3)
-            .map(|channel| (first[channel * area + at] - second[channel * area + at]).powi(2))
-            .sum::<f32>()
-            .sqrt()
-    };
-    Map {
-        width: a.width,
-        height: a.height,
-        data: (0..area).map(distance).collect(),
-    }
+    let (first, second) = (box_mean_photo(a, radius), box_mean_photo(b, radius));
+    let mut distances = Map::new(a.width, a.height);
+    for_each_chunk(&mut distances.data, a.width, |y, row| {
+        for (x, distance) in row.iter_mut().enumerate() {
+            let [one, other] = [&first, &second].map(|photo| lab_of(photo.pixel(x, y)));
+            let squares = one
+                .iter()
+                .zip(other)
+                .map(|(one, other)| (one - other) * (one - other));
+            *distance = squares.sum::<f32>().sqrt();
+        }
+    });
+    distances
 }

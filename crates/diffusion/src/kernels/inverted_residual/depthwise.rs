@@ -1,5 +1,8 @@
 //! A convolution of one channel by itself, limited to 0..6 before and after.
 
+/// Values that are summed up at once: one vector of AVX-512, two of AVX2, four of wasm.
+const LANES: usize = 16;
+
 /// Sizes of the convolution of one channel, `[height, width]`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Depthwise {
@@ -15,9 +18,9 @@ pub(super) struct Depthwise {
 
 impl Depthwise {
     /// With the padding of an input of 224×224: kernel − stride in all, the odd one behind. `None` for steps other
-    /// than 1 and 2 and for kernels without a centre.
+    /// than 1 and 2 and for kernels of other sizes than 3 and 5.
     pub(super) fn new(kernel: usize, stride: usize, input: [usize; 2]) -> Option<Self> {
-        if !matches!(stride, 1 | 2) || kernel.is_multiple_of(2) {
+        if !matches!(stride, 1 | 2) || !matches!(kernel, 3 | 5) {
             return None;
         }
         let total = kernel - stride.min(kernel);
@@ -35,9 +38,9 @@ impl Depthwise {
         })
     }
 
-    /// Room for a channel with its border of zeros.
+    /// Room for a channel with its border of zeros, and for what is read beyond its end.
     pub(super) fn scratch(&self) -> Vec<f32> {
-        vec![0.0; self.padded[0] * self.padded[1]]
+        vec![0.0; self.padded[0] * self.padded[1] + LANES]
     }
 
     /// Copies a channel into the zeros: with a bias added and limited to 0..6 where there is one, else as it is. With
@@ -80,24 +83,54 @@ impl Depthwise {
     /// The convolution of what was laid, with a bias, limited to 0..6.
     #[inline(always)]
     pub(super) fn convolve(&self, scratch: &[f32], weights: &[f32], bias: f32, to: &mut [f32]) {
+        match self.kernel {
+            3 => self.convolve_by::<3>(scratch, weights, bias, to),
+            _ => self.convolve_by::<5>(scratch, weights, bias, to),
+        }
+    }
+
+    #[inline(always)]
+    fn convolve_by<const KERNEL: usize>(
+        &self,
+        scratch: &[f32],
+        weights: &[f32],
+        bias: f32,
+        to: &mut [f32],
+    ) {
         let ([_, width], [_, padded]) = (self.output, self.padded);
         for (row, to) in to.chunks_exact_mut(width).enumerate() {
-            to.fill(bias);
-            for (line, weights) in weights.chunks_exact(self.kernel).enumerate() {
-                let from = &scratch[(row * self.stride + line) * padded..][..padded];
-                for (column, weight) in weights.iter().enumerate() {
-                    let start = match self.stride {
-                        1 => column,
-                        _ => column % 2 * (padded / 2) + column / 2,
-                    };
-                    let from = &from[start..][..width];
-                    to.iter_mut()
-                        .zip(from)
-                        .for_each(|(to, value)| *to += weight * value);
+            for start in (0..width).step_by(LANES) {
+                // The last values of a row are computed again with those before them; of a short one, some more.
+                let start = start.min(width.saturating_sub(LANES));
+                let mut windows = [[&[0.0_f32; LANES]; KERNEL]; KERNEL];
+                for (line, windows) in windows.iter_mut().enumerate() {
+                    for (column, window) in windows.iter_mut().enumerate() {
+                        let shift = match self.stride {
+                            1 => column,
+                            _ => column % 2 * (padded / 2) + column / 2,
+                        };
+                        let at = (row * self.stride + line) * padded + shift + start;
+                        if let Some(values) = scratch[at..].first_chunk() {
+                            *window = values;
+                        }
+                    }
+                }
+                let mut sums = [0.0; LANES];
+                for lane in 0..LANES {
+                    let mut sum = bias;
+                    for (line, windows) in windows.iter().enumerate() {
+                        for (column, window) in windows.iter().enumerate() {
+                            sum += weights[line * KERNEL + column] * window[lane];
+                        }
+                    }
+                    sums[lane] = sum.clamp(0.0, 6.0);
+                }
+                let to = &mut to[start..];
+                match to.first_chunk_mut() {
+                    Some(to) => *to = sums,
+                    None => to.copy_from_slice(&sums[..to.len()]),
                 }
             }
-            to.iter_mut()
-                .for_each(|value| *value = value.clamp(0.0, 6.0));
         }
     }
 }
