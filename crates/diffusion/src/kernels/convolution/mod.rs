@@ -1,10 +1,11 @@
 //! Convolutions of step 1, and their gradients.
 //!
 //! burn's `flex` spends as long on copying a convolution's input as on multiplying it: here 3×3 ones go by
-//! Winograd's tiles. It computes a weight's gradient as a convolution with the output's gradient as its
-//! kernel, and an input's as a transposed one: here the first is a matrix product over all places of a
-//! photo, and the second the convolution with the weight turned about.
+//! Winograd's tiles, and 1×1 ones are products with the photo as it lies. It computes a weight's gradient as a
+//! convolution with the output's gradient as its kernel, and an input's as a transposed one: here the first is a
+//! matrix product over all places of a photo, and the second the convolution with the weight turned about.
 
+mod pointwise;
 mod weight_gradient;
 mod winograd;
 
@@ -48,7 +49,8 @@ pub fn convolve(
         padding,
     };
     let recorded = [input.device(), weight.device()];
-    if !recorded.iter().any(Device::is_autodiff) && !winograd::takes(&sizes) {
+    let own = winograd::takes(&sizes) || pointwise::takes(&sizes);
+    if !own && !recorded.iter().any(Device::is_autodiff) {
         return None;
     }
     let (input, weight) = (
@@ -96,14 +98,7 @@ struct Convolution(Sizes);
 
 impl<const N: usize> Operator<N> for Convolution {
     fn forward(&self, inputs: [&[f32]; N]) -> Values {
-        let sizes = &self.0;
-        if winograd::takes(sizes) {
-            return winograd::convolve(sizes, inputs[0], inputs[1], inputs.get(2).copied());
-        }
-        let bias = inputs.get(2).map(|bias| of_slice(bias, [sizes.outputs]));
-        let input = of_slice(inputs[0], sizes.input_shape());
-        let weight = of_slice(inputs[1], sizes.weight_shape());
-        by_burn(input, weight, bias, sizes.padding, sizes.output_shape())
+        forward(&self.0, inputs[0], inputs[1], inputs.get(2).copied())
     }
 
     fn backward(
@@ -127,6 +122,19 @@ impl<const N: usize> Operator<N> for Convolution {
         }
         found
     }
+}
+
+fn forward(sizes: &Sizes, input: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Values {
+    if winograd::takes(sizes) {
+        return winograd::convolve(sizes, input, weight, bias);
+    }
+    if pointwise::takes(sizes) {
+        return pointwise::convolve(sizes, input, weight, bias);
+    }
+    let bias = bias.map(|bias| of_slice(bias, [sizes.outputs]));
+    let input = of_slice(input, sizes.input_shape());
+    let weight = of_slice(weight, sizes.weight_shape());
+    by_burn(input, weight, bias, sizes.padding, sizes.output_shape())
 }
 
 fn of_slice<const D: usize>(values: &[f32], shape: [usize; D]) -> Tensor<D> {
@@ -159,21 +167,16 @@ fn input_gradient(sizes: &Sizes, weight: &[f32], gradient: &[f32]) -> Values {
             .for_each(|(to, from)| *to = *from);
     }
     let [outputs, inputs, ..] = sizes.weight_shape();
+    let rest = sizes.kernel - 1;
     let backwards = Sizes {
         inputs: outputs,
         outputs: inputs,
         input: sizes.output,
         output: sizes.input,
+        padding: (rest - sizes.padding.0, rest - sizes.padding.1),
         ..*sizes
     };
-    if winograd::takes(&backwards) {
-        return winograd::convolve(&backwards, gradient, &turned, None);
-    }
-    let weight = of_slice(&turned, [inputs, outputs, sizes.kernel, sizes.kernel]);
-    let gradient = of_slice(gradient, sizes.output_shape());
-    let rest = sizes.kernel - 1;
-    let padding = (rest - sizes.padding.0, rest - sizes.padding.1);
-    by_burn(gradient, weight, None, padding, sizes.input_shape())
+    forward(&backwards, gradient, &turned, None)
 }
 
 fn bias_gradient(sizes: &Sizes, gradient: &[f32]) -> Values {
