@@ -43,17 +43,6 @@ impl Engine {
         args: &EngineArgs,
         change: impl FnOnce(ModelParts) -> Outcome<ModelParts>,
     ) -> Outcome<Self> {
-        if let Some(threads) = args.threads {
-            if !(1..=1024).contains(&threads) {
-                return Err(CliError::Input(format!(
-                    "--threads is {threads}, expected 1 to 1024"
-                )));
-            }
-            rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .build_global()
-                .map_err(|error| CliError::Internal(format!("threads: {error}")))?;
-        }
         let chosen = args.device.open()?;
         let mut engine = Self {
             model: None,

@@ -1,7 +1,7 @@
 //! The anomalysd command.
 //!
 //! [`args`] is what the user may type, [`device`] and [`engine`] turn it into a model on a device,
-//! [`commands`], [`eval`] and [`ablate`] do the work through the library crates, [`cache`] keeps fits,
+//! [`commands`], [`eval`] and [`ablate`] do the work through the library crates and on [`workers`], [`cache`] keeps fits,
 //! [`output`], [`pictures`], [`chart`] and [`html`] write what people and programs read. Exit codes: 0 done, 1 our fault,
 //! 2 input or usage, 3 `--fail-on` met, 130 interrupted (`serve`: 0, Ctrl-C is how it ends).
 
@@ -27,6 +27,7 @@ mod progress;
 mod prompts;
 mod shard;
 mod watch;
+mod workers;
 
 use std::process::ExitCode;
 
@@ -39,7 +40,11 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     start_log(&cli.logging);
     let quiet = cli.logging.quiet;
-    let done = progress::catch_interrupts().and_then(|()| dispatch(cli.command, quiet));
+    let done = progress::catch_interrupts().and_then(|()| match cli.command {
+        // It waits for requests, on threads of its own.
+        command @ Command::Serve(_) => dispatch(command, quiet),
+        command => workers::run(command.threads(), || dispatch(command, quiet)),
+    });
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -64,13 +69,15 @@ fn dispatch(command: Command, quiet: bool) -> Outcome {
         Command::Bench(args) => commands::bench::run(&args, quiet),
         Command::Serve(args) => commands::serve::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args),
-        Command::Completions { shell } => {
-            let mut command = Cli::command();
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut command, "anomalysd", &mut script);
-            output::print(String::from_utf8_lossy(&script).trim_end())
-        }
+        Command::Completions { shell } => completions(shell),
     }
+}
+
+fn completions(shell: clap_complete::Shell) -> Outcome {
+    let mut command = Cli::command();
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command, "anomalysd", &mut script);
+    output::print(String::from_utf8_lossy(&script).trim_end())
 }
 
 fn start_log(logging: &LogArgs) {

@@ -102,6 +102,22 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// Threads that are asked for.
+    pub fn threads(&self) -> Option<usize> {
+        match self {
+            Self::Detect(args) => args.engine.threads,
+            Self::Fit(args) => args.engine.threads,
+            Self::Calibrate(args) => args.engine.threads,
+            Self::Eval(args) => args.engine.threads,
+            Self::Ablate(args) => args.engine.threads,
+            Self::Inpaint(args) => args.engine.threads,
+            Self::Bench(args) => args.engine.threads,
+            _ => None,
+        }
+    }
+}
+
 /// A model, and what is changed in it as it is read.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Model")]
