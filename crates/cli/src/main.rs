@@ -37,6 +37,7 @@ use args::{Cli, Command, LogArgs, LogFormat};
 use error::Outcome;
 
 fn main() -> ExitCode {
+    memory::keep_what_is_freed();
     let cli = Cli::parse();
     start_log(&cli.logging);
     let quiet = cli.logging.quiet;
