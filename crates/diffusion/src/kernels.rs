@@ -1,7 +1,8 @@
 //! What the processor's backend computes slowly, computed by kernels of our own.
 //!
 //! burn's `flex` keeps attention's scores in memory, composes norms of eight passes over their input, asks
-//! the C library for every exponential, and has no gradient of a convolution's weight. A kernel takes f32
+//! the C library for every exponential, copies the result of a matrix product and adds the bias on one thread,
+//! and has no gradient of a convolution's weight. A kernel takes f32
 //! tensors of that backend, plain or differentiated, and gives `None` for all others, whose layer then goes
 //! on with burn's operators: graphics processors and half precision are untouched.
 //! What a photo's result depends on is cut neither by the number of threads nor by that of photos in a
@@ -15,6 +16,8 @@
 
 #[cfg(feature = "cpu-kernels")]
 mod attention;
+#[cfg(feature = "cpu-kernels")]
+mod channels;
 #[cfg(feature = "cpu-kernels")]
 mod convolution;
 #[cfg(feature = "cpu-kernels")]
@@ -36,12 +39,16 @@ mod threads;
 
 #[cfg(feature = "cpu-kernels")]
 pub use {
-    attention::attend, convolution::convolve, geglu::geglu, group_norm::group_norm,
+    attention::attend, channels::linear, channels::to_picture, channels::to_tokens,
+    convolution::convolve, geglu::geglu, group_norm::group_norm,
     inverted_residual::inverted_residual, layer_norm::layer_norm,
 };
 
 #[cfg(not(feature = "cpu-kernels"))]
-pub use absent::{attend, convolve, geglu, group_norm, inverted_residual, layer_norm};
+pub use absent::{
+    attend, convolve, geglu, group_norm, inverted_residual, layer_norm, linear, to_picture,
+    to_tokens,
+};
 
 /// The same functions for builds without kernels.
 #[cfg(not(feature = "cpu-kernels"))]

@@ -57,3 +57,31 @@ pub fn layer_norm<const D: usize>(
 ) -> Option<Tensor<D>> {
     None
 }
+
+/// None.
+pub fn linear<const D: usize>(
+    _input: &Tensor<D>,
+    _weight: &Tensor<2>,
+    _bias: Option<&Tensor<1>>,
+) -> Option<Tensor<D>> {
+    None
+}
+
+/// None.
+pub fn to_picture(
+    _input: &Tensor<3>,
+    _weight: &Tensor<4>,
+    _bias: Option<&Tensor<1>>,
+    _size: [usize; 2],
+) -> Option<Tensor<4>> {
+    None
+}
+
+/// None.
+pub fn to_tokens(
+    _input: &Tensor<4>,
+    _weight: &Tensor<4>,
+    _bias: Option<&Tensor<1>>,
+) -> Option<Tensor<3>> {
+    None
+}

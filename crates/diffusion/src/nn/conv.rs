@@ -130,6 +130,47 @@ impl Conv2d {
         }
     }
 
+    /// [`Self::forward`] of a 1×1 convolution, the result as tokens.
+    ///
+    /// # Shapes
+    /// `[batch, in, height, width]` to `[batch, height·width, out]`.
+    pub fn to_tokens(&self, input: Tensor<4>) -> Tensor<3> {
+        self.plain_weight()
+            .and_then(|weight| kernels::to_tokens(&input, &weight, self.bias_value().as_ref()))
+            .unwrap_or_else(|| {
+                let output = self.forward(input);
+                let [batch, channels, height, width] = output.dims();
+                let flat = output.reshape([batch, channels, height * width]);
+                flat.swap_dims(1, 2)
+            })
+    }
+
+    /// [`Self::forward`] of a 1×1 convolution, of tokens as of a picture of `[height, width]`.
+    ///
+    /// # Shapes
+    /// `[batch, height·width, in]` to `[batch, out, height, width]`.
+    pub fn to_picture(&self, tokens: Tensor<3>, [height, width]: [usize; 2]) -> Tensor<4> {
+        let done = self.plain_weight().and_then(|weight| {
+            let bias = self.bias_value();
+            kernels::to_picture(&tokens, &weight, bias.as_ref(), [height, width])
+        });
+        done.unwrap_or_else(|| {
+            let [batch, _, channels] = tokens.dims();
+            let picture = tokens.swap_dims(1, 2);
+            self.forward(picture.reshape([batch, channels, height, width]))
+        })
+    }
+
+    /// The weight of a convolution that moves and pads nothing, and that nothing is added to.
+    fn plain_weight(&self) -> Option<Tensor<4>> {
+        let plain = self.lora.is_none() && self.stride == 1 && self.padding == (0, 0);
+        plain.then(|| self.weight.val())
+    }
+
+    fn bias_value(&self) -> Option<Tensor<1>> {
+        self.bias.as_ref().map(Param::val)
+    }
+
     /// The same in dispatches of at most `limit` floating-point operations.
     fn forward_within(&self, input: Tensor<4>, limit: u64) -> Tensor<4> {
         let [batch, inputs, height, width] = input.dims();
@@ -140,7 +181,7 @@ impl Conv2d {
         let channel_flop = channel_flop(inputs, kernel, [side(height), side(width)]);
         let pieces = convolution_pieces(batch, outputs, channel_flop, limit);
         let weight = in_type(self.weight.val(), input.dtype());
-        let bias = self.bias.as_ref().map(Param::val);
+        let bias = self.bias_value();
         let bias = bias.map(|bias| in_type(bias, input.dtype()));
         if pieces.len() == 1 {
             return self.convolve(input, weight, bias);

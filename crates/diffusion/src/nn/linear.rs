@@ -6,8 +6,8 @@ use burn::tensor::{Device, Int, Tensor};
 use super::dispatch::{MAX_DISPATCH_FLOP, most_units, pieces};
 use super::low_rank::LowRankLinear;
 use super::norm::{as_f32, in_type};
-use crate::Result;
 use crate::weights::{Init, Loader};
+use crate::{Result, kernels};
 
 /// `y = x·Wᵀ + b`, as `torch.nn.Linear`.
 #[derive(Module, Debug)]
@@ -67,9 +67,13 @@ impl Linear {
         let mut shape = input.dims();
         let rows = shape[..D - 1].iter().product();
         let row_flop = 2 * inputs as u64 * outputs as u64;
-        let weight = in_type(self.weight.val(), input.dtype()).transpose();
+        let weight = in_type(self.weight.val(), input.dtype());
         let bias = self.bias.as_ref().map(Param::val);
         let bias = bias.map(|bias| in_type(bias, input.dtype()));
+        if let Some(done) = kernels::linear(&input, &weight, bias.as_ref()) {
+            return done;
+        }
+        let weight = weight.transpose();
         if most_units(row_flop, limit) >= rows {
             return burn::tensor::module::linear(input, weight, bias);
         }

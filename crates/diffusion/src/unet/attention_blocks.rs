@@ -86,14 +86,14 @@ impl Projection {
 
     fn to_tokens(&self, picture: Tensor<4>) -> Tensor<3> {
         match self {
-            Projection::Conv(conv) => flatten(conv.forward(picture)),
+            Projection::Conv(conv) => conv.to_tokens(picture),
             Projection::Linear(linear) => linear.forward(flatten(picture)),
         }
     }
 
     fn to_picture(&self, tokens: Tensor<3>, size: [usize; 4]) -> Tensor<4> {
         match self {
-            Projection::Conv(conv) => conv.forward(unflatten(tokens, size)),
+            Projection::Conv(conv) => conv.to_picture(tokens, [size[2], size[3]]),
             Projection::Linear(linear) => unflatten(linear.forward(tokens), size),
         }
     }

@@ -5,13 +5,13 @@
 //! convolution with the output's gradient as its kernel, and an input's as a transposed one: here the first is a
 //! matrix product over all places of a photo, and the second the convolution with the weight turned about.
 
-mod pointwise;
 mod weight_gradient;
 mod winograd;
 
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor, TensorData};
 
+use super::channels::{ChannelMap, Layout};
 use super::operator::{Operator, Values, apply};
 use super::threads::sum;
 use weight_gradient::weight_gradient;
@@ -49,7 +49,7 @@ pub fn convolve(
         padding,
     };
     let recorded = [input.device(), weight.device()];
-    let own = winograd::takes(&sizes) || pointwise::takes(&sizes);
+    let own = winograd::takes(&sizes) || sizes.pointwise();
     if !own && !recorded.iter().any(Device::is_autodiff) {
         return None;
     }
@@ -79,6 +79,11 @@ struct Sizes {
 }
 
 impl Sizes {
+    /// Whether each place is mapped by itself.
+    fn pointwise(&self) -> bool {
+        self.kernel == 1
+    }
+
     fn input_shape(&self) -> [usize; 4] {
         [self.batch, self.inputs, self.input[0], self.input[1]]
     }
@@ -128,8 +133,16 @@ fn forward(sizes: &Sizes, input: &[f32], weight: &[f32], bias: Option<&[f32]>) -
     if winograd::takes(sizes) {
         return winograd::convolve(sizes, input, weight, bias);
     }
-    if pointwise::takes(sizes) {
-        return pointwise::convolve(sizes, input, weight, bias);
+    if sizes.pointwise() {
+        let map = ChannelMap {
+            batch: sizes.batch,
+            places: sizes.input.iter().product(),
+            inputs: sizes.inputs,
+            outputs: sizes.outputs,
+            from: Layout::Picture,
+            to: Layout::Picture,
+        };
+        return Values::new(map.map(input, weight, bias), sizes.output_shape());
     }
     let bias = bias.map(|bias| of_slice(bias, [sizes.outputs]));
     let input = of_slice(input, sizes.input_shape());

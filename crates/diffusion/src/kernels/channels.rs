@@ -1,0 +1,216 @@
+//! Affine maps of channels: linear layers, 1×1 convolutions, and those between pictures and tokens, which lie
+//! transposed. All are one matrix product per photo, of values as they lie in memory.
+
+use burn::tensor::{Device, Tensor};
+
+use super::matmul::{Matrix, multiply};
+use super::operator::{Operator, Values, apply};
+use super::threads::each;
+
+/// Places of a task that writes tokens, at most.
+const PLACES: usize = 256;
+/// Channels of a task that writes a picture, at most.
+const CHANNELS: usize = 64;
+
+/// How the channels of places lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// `[channels, places]`.
+    Picture,
+    /// `[places, channels]`.
+    Tokens,
+}
+
+/// A map of the channels of each place of each photo.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ChannelMap {
+    pub(super) batch: usize,
+    pub(super) places: usize,
+    pub(super) inputs: usize,
+    pub(super) outputs: usize,
+    pub(super) from: Layout,
+    pub(super) to: Layout,
+}
+
+impl ChannelMap {
+    /// `input` `[batch, …]` with `weight` `[out, in]` and `bias` `[out]`.
+    pub(super) fn map(&self, input: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
+        let Self {
+            batch,
+            places,
+            inputs,
+            outputs,
+            ..
+        } = *self;
+        let mut values = vec![0.0_f32; batch * places * outputs];
+        // Two tasks of a photo at least, so that a second thread has something to do.
+        let (most, all, length) = match self.to {
+            Layout::Tokens => (PLACES, places, outputs),
+            Layout::Picture => (CHANNELS, outputs, places),
+        };
+        let block = most.min(all.div_ceil(2));
+        let mut tasks = Vec::new();
+        for (photo, values) in values.chunks_mut(places * outputs).enumerate() {
+            for (index, values) in values.chunks_mut(block * length).enumerate() {
+                tasks.push((photo, index * block, values));
+            }
+        }
+        each(tasks, |(photo, first, values)| {
+            let photo = &input[photo * places * inputs..][..places * inputs];
+            let count = values.len() / length;
+            match self.to {
+                Layout::Tokens => {
+                    if let Some(bias) = bias {
+                        let rows = values.chunks_exact_mut(length);
+                        rows.for_each(|row| row.copy_from_slice(bias));
+                    }
+                    let places = match self.from {
+                        Layout::Tokens => {
+                            Matrix::rows(&photo[first * inputs..], count, inputs, inputs)
+                        }
+                        Layout::Picture => {
+                            Matrix::rows(&photo[first..], inputs, count, places).transposed()
+                        }
+                    };
+                    let weight = Matrix::rows(weight, outputs, inputs, inputs).transposed();
+                    multiply(values, length, places, weight, 1.0, bias.is_some());
+                }
+                Layout::Picture => {
+                    if let Some(bias) = bias {
+                        let planes = values.chunks_exact_mut(length).zip(&bias[first..]);
+                        planes.for_each(|(plane, bias)| plane.fill(*bias));
+                    }
+                    let places = match self.from {
+                        Layout::Tokens => Matrix::rows(photo, places, inputs, inputs).transposed(),
+                        Layout::Picture => Matrix::rows(photo, inputs, places, places),
+                    };
+                    let weight = Matrix::rows(&weight[first * inputs..], count, inputs, inputs);
+                    multiply(values, length, weight, places, 1.0, bias.is_some());
+                }
+            }
+        });
+        values
+    }
+}
+
+/// `x·Wᵀ + b`, or `None` where burn's operators have to do it: among others where a gradient is recorded.
+///
+/// # Shapes
+/// `input` `[…, in]`, `weight` `[out, in]`, `bias` `[out]`; the result is `[…, out]`.
+pub fn linear<const D: usize>(
+    input: &Tensor<D>,
+    weight: &Tensor<2>,
+    bias: Option<&Tensor<1>>,
+) -> Option<Tensor<D>> {
+    let mut shape = input.dims();
+    let places = shape[..D - 1].iter().product();
+    let map = ChannelMap {
+        batch: 1,
+        places,
+        inputs: shape[D - 1],
+        outputs: weight.dims()[0],
+        from: Layout::Tokens,
+        to: Layout::Tokens,
+    };
+    shape[D - 1] = map.outputs;
+    mapped(map, shape, input, weight, bias)
+}
+
+/// A 1×1 convolution of a picture, whose result is tokens; `None` as of [`linear`].
+///
+/// # Shapes
+/// `input` `[batch, in, height, width]`, `weight` `[out, in, 1, 1]`, `bias` `[out]`; the result is
+/// `[batch, height·width, out]`.
+pub fn to_tokens(
+    input: &Tensor<4>,
+    weight: &Tensor<4>,
+    bias: Option<&Tensor<1>>,
+) -> Option<Tensor<3>> {
+    let [batch, inputs, height, width] = input.dims();
+    let [outputs, _, 1, 1] = weight.dims() else {
+        return None;
+    };
+    let map = ChannelMap {
+        batch,
+        places: height * width,
+        inputs,
+        outputs,
+        from: Layout::Picture,
+        to: Layout::Tokens,
+    };
+    mapped(map, [batch, height * width, outputs], input, weight, bias)
+}
+
+/// A 1×1 convolution of tokens, whose result is a picture of `[height, width]`; `None` as of [`linear`].
+///
+/// # Shapes
+/// `input` `[batch, height·width, in]`, `weight` `[out, in, 1, 1]`, `bias` `[out]`; the result is
+/// `[batch, out, height, width]`.
+pub fn to_picture(
+    input: &Tensor<3>,
+    weight: &Tensor<4>,
+    bias: Option<&Tensor<1>>,
+    [height, width]: [usize; 2],
+) -> Option<Tensor<4>> {
+    let [batch, places, inputs] = input.dims();
+    let [outputs, _, 1, 1] = weight.dims() else {
+        return None;
+    };
+    if places != height * width {
+        return None;
+    }
+    let map = ChannelMap {
+        batch,
+        places,
+        inputs,
+        outputs,
+        from: Layout::Tokens,
+        to: Layout::Picture,
+    };
+    mapped(map, [batch, outputs, height, width], input, weight, bias)
+}
+
+fn mapped<const D: usize, const W: usize, const R: usize>(
+    map: ChannelMap,
+    shape: [usize; R],
+    input: &Tensor<D>,
+    weight: &Tensor<W>,
+    bias: Option<&Tensor<1>>,
+) -> Option<Tensor<R>> {
+    let recorded = [input.device(), weight.device()];
+    if weight.dims()[1] != map.inputs
+        || map.batch * map.places * map.inputs * map.outputs == 0
+        || bias.is_some_and(|bias| bias.dims() != [map.outputs])
+        || recorded.iter().any(Device::is_autodiff)
+    {
+        return None;
+    }
+    let operator = Mapped { map, shape };
+    let (input, weight) = (
+        input.clone().into_dispatch(),
+        weight.clone().into_dispatch(),
+    );
+    match bias {
+        None => apply(operator, [input, weight]),
+        Some(bias) => apply(operator, [input, weight, bias.clone().into_dispatch()]),
+    }
+}
+
+/// With two inputs (input, weight) or three (and bias).
+#[derive(Debug, Clone, Copy)]
+struct Mapped<const R: usize> {
+    map: ChannelMap,
+    shape: [usize; R],
+}
+
+impl<const R: usize, const N: usize> Operator<N> for Mapped<R> {
+    fn forward(&self, inputs: [&[f32]; N]) -> Values {
+        let values = self.map.map(inputs[0], inputs[1], inputs.get(2).copied());
+        Values::new(values, self.shape)
+    }
+
+    /// Nothing: what is recorded does not come here.
+    fn backward(&self, _: [&[f32]; N], _: &[f32], _: [bool; N]) -> [Option<Values>; N] {
+        [const { None }; N]
+    }
+}
