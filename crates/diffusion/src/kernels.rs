@@ -35,19 +35,21 @@ mod matmul;
 #[cfg(feature = "cpu-kernels")]
 mod operator;
 #[cfg(feature = "cpu-kernels")]
+mod rearrange;
+#[cfg(feature = "cpu-kernels")]
 mod threads;
 
 #[cfg(feature = "cpu-kernels")]
 pub use {
     attention::attend, channels::linear, channels::to_picture, channels::to_tokens,
     convolution::convolve, geglu::geglu, group_norm::group_norm,
-    inverted_residual::inverted_residual, layer_norm::layer_norm,
+    inverted_residual::inverted_residual, layer_norm::layer_norm, rearrange::rearrange,
 };
 
 #[cfg(not(feature = "cpu-kernels"))]
 pub use absent::{
-    attend, convolve, geglu, group_norm, inverted_residual, layer_norm, linear, to_picture,
-    to_tokens,
+    attend, convolve, geglu, group_norm, inverted_residual, layer_norm, linear, rearrange,
+    to_picture, to_tokens,
 };
 
 /// The same functions for builds without kernels.

@@ -278,6 +278,11 @@ fn convolutions_by_tiles_are_burns_with_and_without_gradients() {
         ([3, 20, 40, 15], 33),
         ([1, 64, 32, 32], 96),
         ([1, 16, 5, 200], 16),
+        // Several photos in a block, the last of them fewer; rows shorter than a vector.
+        ([7, 16, 8, 8], 18),
+        ([3, 17, 7, 9], 16),
+        ([1, 16, 8, 8], 16),
+        ([2, 16, 11, 35], 16),
     ] {
         let inputs = [
             field(1, shape, &device),
@@ -293,6 +298,91 @@ fn convolutions_by_tiles_are_burns_with_and_without_gradients() {
                 let (input, weight) = (input.clone(), weight.clone());
                 burn::tensor::module::conv2d(input, weight, Some(row(bias)), options())
             },
+        );
+    }
+}
+
+#[test]
+fn maps_of_channels_are_those_of_plain_operators() {
+    use burn::tensor::module::{conv2d, linear};
+    let device = Device::flex();
+    for (batch, inputs, outputs, height, width) in [
+        (2, 5, 7, 3, 4),
+        (1, 1, 1, 1, 1),
+        (3, 33, 150, 9, 65),
+        (1, 70, 3, 40, 2),
+    ] {
+        let name = format!("{batch}x{inputs} to {outputs}, {height}x{width}");
+        let picture = field(1, [batch, inputs, height, width], &device);
+        let tokens = field(2, [batch, height * width, inputs], &device);
+        let weight = field(3, [outputs, inputs], &device);
+        let kernel = weight.clone().reshape([outputs, inputs, 1, 1]);
+        let bias = field(4, [outputs], &device);
+        let options = || ConvOptions::new([1; 2], [0; 2], [1; 2], 1);
+        let flat = |picture: Tensor<4>| -> Tensor<3> { picture.flatten::<3>(2, 3).swap_dims(1, 2) };
+        for bias in [None, Some(bias)] {
+            close(
+                &name,
+                kernels::linear(&tokens, &weight, bias.as_ref()).unwrap(),
+                linear(tokens.clone(), weight.clone().transpose(), bias.clone()),
+            );
+            let expected = conv2d(picture.clone(), kernel.clone(), bias.clone(), options());
+            let got = kernels::convolve(&picture, &kernel, bias.as_ref(), (0, 0)).unwrap();
+            close(&name, got, expected.clone());
+            let got = kernels::to_tokens(&picture, &kernel, bias.as_ref()).unwrap();
+            close(&name, got, flat(expected.clone()));
+            let size = [height, width];
+            let flattened = flat(picture.clone());
+            let got = kernels::to_picture(&flattened, &kernel, bias.as_ref(), size).unwrap();
+            close(&name, got, expected);
+        }
+    }
+}
+
+#[test]
+fn maps_and_orders_whose_gradient_is_wanted_or_whose_sizes_disagree_are_left_to_burn() {
+    let device = Device::flex();
+    let (tokens, weight) = (field(1, [2, 6, 4], &device), field(2, [3, 4], &device));
+    let picture = field(3, [2, 4, 2, 3], &device);
+    let kernel = weight.clone().reshape([3, 4, 1, 1]);
+    let bias = field(4, [5], &device);
+    assert!(kernels::linear(&tokens, &weight.clone().transpose(), None).is_none());
+    assert!(kernels::linear(&tokens, &weight, Some(&bias)).is_none());
+    assert!(kernels::linear(&tokens.clone().cast(DType::F16), &weight, None).is_none());
+    assert!(kernels::to_picture(&tokens, &kernel, None, [2, 2]).is_none());
+    let wide = field(5, [3, 4, 3, 3], &device);
+    assert!(kernels::to_tokens(&picture, &wide, None).is_none());
+    assert!(kernels::rearrange(&tokens, [2, 6, 5], [24, 4, 1]).is_none());
+    let trained = Tensor::from_data(weight.into_data(), &device.autodiff());
+    assert!(kernels::linear(&tokens, &trained, None).is_none());
+    let trained = Tensor::<4>::from_data(picture.into_data(), &Device::flex().autodiff());
+    assert!(kernels::to_tokens(&trained, &kernel, None).is_none());
+    assert!(kernels::rearrange(&trained, [4, 12], [12, 1]).is_none());
+}
+
+#[test]
+fn pixels_go_where_plain_operators_put_them() {
+    use anomalysd_diffusion::nn::{pixel_shuffle, pixel_unshuffle, upsample_nearest_2x};
+    let plain = Device::flex();
+    let recorded = Device::flex().autodiff();
+    let picture = |channels, height, width, device: &Device| -> Tensor<4> {
+        field(1, [2, channels, height, width], device)
+    };
+    // Where a gradient is recorded, burn's operators do it.
+    for (height, width) in [(4, 6), (30, 2), (64, 80)] {
+        for odd in [0, 1] {
+            let size = [2 * height - odd, 2 * width - odd];
+            let of = |device| upsample_nearest_2x(picture(3, height, width, device), size);
+            assert_eq!(values(of(&plain)), values(of(&recorded)));
+        }
+        let of = |device| pixel_unshuffle(picture(3, height, width, device), 2);
+        assert_eq!(values(of(&plain)), values(of(&recorded)));
+        let of = |device| pixel_shuffle(picture(8, height, width, device), 2);
+        assert_eq!(values(of(&plain)), values(of(&recorded)));
+        let of = |device| pixel_shuffle(pixel_unshuffle(picture(5, height, width, device), 2), 2);
+        assert_eq!(
+            values(of(&plain)),
+            values(picture(5, height, width, &plain))
         );
     }
 }
@@ -435,13 +525,30 @@ fn a_photo_in_a_batch_has_the_bits_of_a_photo_alone() {
     let photos = field(1, [3, 8, 9, 33], &device);
     let alone = values(norm(photos.clone().narrow(0, 1, 1)));
     assert_eq!(values(norm(photos).narrow(0, 1, 1)), alone);
-    let photos = field(2, [5, 48, 18, 22], &device);
     let weight = field(3, [32, 48, 3, 3], &device);
     let convolved = |photos| kernels::convolve(&photos, &weight, None, (1, 1)).unwrap();
-    let whole = convolved(photos.clone());
-    for photo in 0..5 {
-        let alone = values(convolved(photos.clone().narrow(0, photo, 1)));
-        assert_eq!(values(whole.clone().narrow(0, photo, 1)), alone);
+    let mapped = |photos| {
+        let weight = weight.clone().narrow(2, 1, 1).narrow(3, 1, 1);
+        kernels::to_tokens(&photos, &weight, None).unwrap()
+    };
+    for shape in [[5, 48, 18, 22], [9, 48, 8, 8], [6, 48, 16, 16]] {
+        let photos = field(2, shape, &device);
+        let (whole, tokens) = (convolved(photos.clone()), mapped(photos.clone()));
+        for photo in 0..shape[0] {
+            let one = photos.clone().narrow(0, photo, 1);
+            let alone = values(convolved(one.clone()));
+            assert_eq!(
+                values(whole.clone().narrow(0, photo, 1)),
+                alone,
+                "{shape:?}"
+            );
+            let alone = values(mapped(one));
+            assert_eq!(
+                values(tokens.clone().narrow(0, photo, 1)),
+                alone,
+                "{shape:?}"
+            );
+        }
     }
     let [query, key, value] = [1, 2, 3].map(|stream| field(stream, [3, 70, 24], &device));
     let attend =

@@ -68,6 +68,15 @@ pub fn linear<const D: usize>(
 }
 
 /// None.
+pub fn rearrange<const D: usize, const R: usize>(
+    _input: &Tensor<D>,
+    _shape: [usize; R],
+    _strides: [usize; R],
+) -> Option<Tensor<R>> {
+    None
+}
+
+/// None.
 pub fn to_picture(
     _input: &Tensor<3>,
     _weight: &Tensor<4>,

@@ -5,7 +5,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::matmul::{Matrix, multiply};
 use super::operator::{Operator, Values, apply};
-use super::threads::each;
+use super::threads::{each, zeros};
 
 /// Places of a task that writes tokens, at most.
 const PLACES: usize = 256;
@@ -42,7 +42,7 @@ impl ChannelMap {
             outputs,
             ..
         } = *self;
-        let mut values = vec![0.0_f32; batch * places * outputs];
+        let mut values = zeros(batch * places * outputs);
         // Two tasks of a photo at least, so that a second thread has something to do.
         let (most, all, length) = match self.to {
             Layout::Tokens => (PLACES, places, outputs),

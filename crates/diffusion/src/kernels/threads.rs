@@ -37,6 +37,24 @@ pub(super) fn with_widest_vectors<R>(work: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(Work(work))
 }
 
+/// So many zeros, written by all threads where they are many: for a large result, one thread would write as long as all
+/// need to compute it.
+pub(super) fn zeros(count: usize) -> Vec<f32> {
+    #[cfg(not(target_family = "wasm"))]
+    if count >= MANY_ZEROS {
+        use rayon::prelude::*;
+        let mut zeros = Vec::new();
+        let values = (0..count).into_par_iter().with_min_len(MANY_ZEROS / 2);
+        values.map(|_| 0.0).collect_into_vec(&mut zeros);
+        return zeros;
+    }
+    vec![0.0; count]
+}
+
+/// A quarter of a MiB.
+#[cfg(not(target_family = "wasm"))]
+const MANY_ZEROS: usize = 1 << 16;
+
 /// Calls `work` with slices of these lengths, which hold whatever the last call on this thread left in them: a fresh
 /// vector would be zeroed first, and where it is large, fetched from the system and given back.
 pub(super) fn scratch<const N: usize, R>(
@@ -107,4 +125,35 @@ pub(super) fn max(values: &[f32]) -> f32 {
         .into_iter()
         .chain(rest)
         .fold(f32::NEG_INFINITY, f32::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zeros_are_zeros_however_many() {
+        for count in [0, 1, MANY_ZEROS - 1, MANY_ZEROS, 3 * MANY_ZEROS + 5] {
+            let zeros = zeros(count);
+            assert_eq!(zeros.len(), count);
+            assert!(zeros.iter().all(|value| value.to_bits() == 0), "{count}");
+        }
+    }
+
+    #[test]
+    fn scratch_has_the_lengths_asked_for_within_another_one_too() {
+        let inner = scratch([3, 0, 5], |[a, b, c]| {
+            a.fill(1.0);
+            c.fill(2.0);
+            let inner = scratch([4], |[d]| {
+                d.fill(3.0);
+                d.len()
+            });
+            assert_eq!((a.len(), b.len(), c.len()), (3, 0, 5));
+            assert!(a.iter().all(|value| *value == 1.0) && c.iter().all(|value| *value == 2.0));
+            inner
+        });
+        assert_eq!(inner, 4);
+        scratch([2], |[left]| assert_eq!(left.len(), 2));
+    }
 }

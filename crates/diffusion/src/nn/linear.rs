@@ -54,11 +54,16 @@ impl Linear {
     /// `[…, in]` to `[…, out]`, computed in the input's type.
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
         match &self.lora {
-            None => self.forward_within(input, MAX_DISPATCH_FLOP),
-            Some(lora) => {
-                self.forward_within(input.clone(), MAX_DISPATCH_FLOP) + lora.forward(input)
-            }
+            None => self.own(input),
+            Some(lora) => self.own(input.clone()) + lora.forward(input),
         }
+    }
+
+    /// The map without what is being trained.
+    fn own<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
+        let bias = self.bias.as_ref().map(Param::val);
+        kernels::linear(&input, &self.weight.val(), bias.as_ref())
+            .unwrap_or_else(|| self.forward_within(input, MAX_DISPATCH_FLOP))
     }
 
     /// The same in dispatches of at most `limit` floating-point operations.
@@ -67,13 +72,9 @@ impl Linear {
         let mut shape = input.dims();
         let rows = shape[..D - 1].iter().product();
         let row_flop = 2 * inputs as u64 * outputs as u64;
-        let weight = in_type(self.weight.val(), input.dtype());
+        let weight = in_type(self.weight.val(), input.dtype()).transpose();
         let bias = self.bias.as_ref().map(Param::val);
         let bias = bias.map(|bias| in_type(bias, input.dtype()));
-        if let Some(done) = kernels::linear(&input, &weight, bias.as_ref()) {
-            return done;
-        }
-        let weight = weight.transpose();
         if most_units(row_flop, limit) >= rows {
             return burn::tensor::module::linear(input, weight, bias);
         }

@@ -2,6 +2,8 @@
 
 use burn::tensor::Tensor;
 
+use crate::kernels;
+
 /// Nearest-neighbour upsampling by two, cut to `size` (height, width).
 ///
 /// PyTorch's nearest interpolation to the odd size 2n − 1 takes the same pixels as one to 2n
@@ -11,9 +13,14 @@ use burn::tensor::Tensor;
 /// `[batch, channels, h, w]` to `[batch, channels, size.0, size.1]` with sizes of at most 2h, 2w.
 pub fn upsample_nearest_2x(input: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
     let [batch, channels, height, width] = input.dims();
-    let output = input
-        .reshape([batch * channels, height, 1, width, 1])
-        .expand([batch * channels, height, 2, width, 2])
+    let shape = [batch * channels, height, 2, width, 2];
+    let strides = [height * width, width, 0, 1, 0];
+    let output = kernels::rearrange(&input, shape, strides)
+        .unwrap_or_else(|| {
+            input
+                .reshape([batch * channels, height, 1, width, 1])
+                .expand(shape)
+        })
         .reshape([batch, channels, 2 * height, 2 * width]);
     if size == [2 * height, 2 * width] {
         output
@@ -32,9 +39,14 @@ pub fn pixel_unshuffle(input: Tensor<4>, factor: usize) -> Tensor<4> {
         return input;
     }
     let (rows, columns) = (height / factor, width / factor);
-    input
-        .reshape([batch, channels, rows, factor, columns, factor])
-        .permute([0, 1, 3, 5, 2, 4])
+    let shape = [batch * channels, factor, factor, rows, columns];
+    let strides = [height * width, width, 1, factor * width, factor];
+    kernels::rearrange(&input, shape, strides)
+        .unwrap_or_else(|| {
+            input
+                .reshape([batch * channels, rows, factor, columns, factor])
+                .permute([0, 2, 4, 1, 3])
+        })
         .reshape([batch, channels * factor * factor, rows, columns])
 }
 
@@ -48,9 +60,15 @@ pub fn pixel_shuffle(input: Tensor<4>, factor: usize) -> Tensor<4> {
         return input;
     }
     let outputs = channels / (factor * factor);
-    input
-        .reshape([batch, outputs, factor, factor, rows, columns])
-        .permute([0, 1, 4, 2, 5, 3])
+    let plane = rows * columns;
+    let shape = [batch * outputs, rows, factor, columns, factor];
+    let strides = [factor * factor * plane, columns, factor * plane, 1, plane];
+    kernels::rearrange(&input, shape, strides)
+        .unwrap_or_else(|| {
+            input
+                .reshape([batch * outputs, factor, factor, rows, columns])
+                .permute([0, 3, 1, 4, 2])
+        })
         .reshape([batch, outputs, rows * factor, columns * factor])
 }
 

@@ -6,7 +6,7 @@
 use super::super::exponential::exp;
 use super::super::matmul::{Matrix, multiply};
 use super::super::operator::Values;
-use super::super::threads::{each, max, sum, sum2, vectorised};
+use super::super::threads::{each, max, sum, sum2, vectorised, zeros};
 
 /// Scores that are held at a time: half a MiB.
 const SCORES: usize = 1 << 17;
@@ -86,7 +86,7 @@ pub(super) fn forward(
         ..
     } = sizes;
     let block = sizes.block();
-    let mut output = vec![0.0_f32; sizes.batch * queries * inner];
+    let mut output = zeros(sizes.batch * queries * inner);
     let mut tasks = Vec::new();
     for (photo, whole) in output.chunks_mut(queries * inner).enumerate() {
         for (index, rows) in whole.chunks_mut(block * inner).enumerate() {

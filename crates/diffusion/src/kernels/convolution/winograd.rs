@@ -3,24 +3,24 @@
 //!
 //! A picture is cut into tiles of 2×2 results, each of which depends on 4×4 values. For each of 16 places in
 //! a transformed tile, `M = U·V` over the channels is one matrix product: U the transformed weights
-//! `[out, in]`, V the transformed tiles `[in, tiles]`. Blocks of whole rows of tiles are one task each; how
-//! they are cut follows from the picture's size alone.
+//! `[out, in]`, V the transformed tiles `[in, tiles]`. Blocks of whole rows of tiles, of several pictures where they
+//! are small, are one task each. What is summed up for one result, and in which order, is the same in every block.
 //!
 //! Source: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015 (arXiv 1509.09308).
 
 use super::super::matmul::{Matrix, multiply};
 use super::super::operator::Values;
-use super::super::threads::{each, scratch, vectorised};
+use super::super::threads::{each, scratch, vectorised, zeros};
 use super::Sizes;
 
 /// Places of a transformed tile.
 const PLACES: usize = 16;
-/// Tiles of a task, at least: as many columns a matrix product needs to be quick.
+/// Tiles of a task: as many columns as a matrix product needs to be quick.
 const TILES: usize = 64;
 /// Tiles of a picture below which the definition is quicker.
-const FEWEST_TILES: usize = 64;
-/// Tiles of a row that are transformed at once: one vector of AVX-512, two of AVX2, four of wasm. Half as many where
-/// rows are that short.
+const FEWEST_TILES: usize = 16;
+/// Tiles of a row that are transformed at once: one vector of AVX-512, two of AVX2, four of wasm. A half or a quarter
+/// where rows are that short.
 const LANES: usize = 16;
 /// Channels in or out below which the definition is quicker.
 const FEWEST_CHANNELS: usize = 16;
@@ -48,22 +48,33 @@ pub(super) fn convolve(
         bias,
         inputs: sizes.inputs,
         outputs: sizes.outputs,
-        grid: Grid::new(height, width),
+        grid: Grid::new(sizes.batch, height, width),
     };
-    let blocks = layer.grid.blocks();
-    let block = 2 * layer.grid.rows_per_block * width;
-    let mut values = vec![0.0_f32; sizes.batch * sizes.outputs * height * width];
-    // Rows of every channel of a block of a photo.
+    let Grid {
+        rows_per_block,
+        photos_per_block,
+        ..
+    } = layer.grid;
+    let (blocks, runs) = (layer.grid.blocks(), sizes.batch.div_ceil(photos_per_block));
+    let block = 2 * rows_per_block * width;
+    let mut values = zeros(sizes.batch * sizes.outputs * height * width);
+    // Rows of every channel of every photo of a block.
     let mut rows: Vec<Vec<&mut [f32]>> = Vec::new();
-    rows.resize_with(sizes.batch * blocks, || Vec::with_capacity(sizes.outputs));
+    rows.resize_with(runs * blocks, || {
+        Vec::with_capacity(photos_per_block * sizes.outputs)
+    });
     for (index, plane) in values.chunks_mut(height * width).enumerate() {
-        let photo = index / sizes.outputs;
+        let run = index / sizes.outputs / photos_per_block;
         for (number, part) in plane.chunks_mut(block).enumerate() {
-            rows[photo * blocks + number].push(part);
+            rows[run * blocks + number].push(part);
         }
     }
     each(rows.into_iter().enumerate().collect(), |(task, rows)| {
-        layer.block(task / blocks, task % blocks, rows);
+        layer.block(
+            task / blocks * photos_per_block,
+            task % blocks * rows_per_block,
+            rows,
+        );
     });
     Values::new(values, sizes.output_shape())
 }
@@ -77,22 +88,31 @@ struct Grid {
     rows: usize,
     /// Tiles of a row.
     columns: usize,
-    /// Rows of tiles of a task.
+    /// Rows of tiles of a photo in a block.
     rows_per_block: usize,
+    /// Photos of a block.
+    photos_per_block: usize,
 }
 
 impl Grid {
-    fn new(height: usize, width: usize) -> Self {
+    fn new(batch: usize, height: usize, width: usize) -> Self {
         let (rows, columns) = (height.div_ceil(2), width.div_ceil(2));
         let wanted = TILES.div_ceil(columns.max(1));
         // Two tasks at least, so that a second thread has something to do.
-        let rows_per_block = wanted.min(rows.div_ceil(2)).max(1);
+        let (rows_per_block, photos_per_block) = match batch {
+            1 => (wanted.min(rows.div_ceil(2)).max(1), 1),
+            _ => (
+                wanted.min(rows),
+                (TILES / (rows * columns).max(1)).clamp(1, batch.div_ceil(2)),
+            ),
+        };
         Self {
             height,
             width,
             rows,
             columns,
             rows_per_block,
+            photos_per_block,
         }
     }
 
@@ -101,13 +121,19 @@ impl Grid {
     }
 }
 
-/// `G·g·Gᵀ` of each of `[out, in, 3, 3]`: `[out, 16, in]`.
+/// `G·g·Gᵀ` of each of `[out, in, 3, 3]`: `[16, out, in]`.
 fn transform_weights(weight: &[f32], outputs: usize, inputs: usize) -> Vec<f32> {
-    let mut by_output = vec![0.0_f32; PLACES * outputs * inputs];
-    let tasks = by_output
-        .chunks_mut(PLACES * inputs)
-        .zip(weight.chunks(9 * inputs));
-    each(tasks.collect(), |(places, kernels)| {
+    let mut transformed = vec![0.0_f32; PLACES * outputs * inputs];
+    // Rows of every place of an output.
+    let mut rows: Vec<Vec<&mut [f32]>> = Vec::new();
+    rows.resize_with(outputs, || Vec::with_capacity(PLACES));
+    for place in transformed.chunks_mut(outputs * inputs) {
+        for (rows, row) in rows.iter_mut().zip(place.chunks_mut(inputs)) {
+            rows.push(row);
+        }
+    }
+    let tasks = rows.into_iter().zip(weight.chunks(9 * inputs));
+    each(tasks.collect(), |(mut places, kernels)| {
         vectorised!({
             for (block, kernels) in kernels.chunks(9 * LANES).enumerate() {
                 let (kernels, _) = kernels.as_chunks::<9>();
@@ -122,16 +148,14 @@ fn transform_weights(weight: &[f32], outputs: usize, inputs: usize) -> Vec<f32> 
                 for row in 0..4 {
                     let [a, b, c] = [&columns[0][row], &columns[1][row], &columns[2][row]];
                     for (column, values) in spread(a, b, c).iter().enumerate() {
-                        let to = &mut places[(4 * row + column) * inputs..][..inputs];
-                        let to = &mut to[block * LANES..];
-                        let lanes = kernels.len();
-                        store(values, &mut to[..lanes]);
+                        let to = &mut places[4 * row + column][block * LANES..];
+                        store(values, &mut to[..kernels.len()]);
                     }
                 }
             }
         });
     });
-    by_output
+    transformed
 }
 
 /// `G·g` of one column: g₀, (g₀ + g₁ + g₂)/2, (g₀ − g₁ + g₂)/2, g₂.
@@ -149,7 +173,7 @@ fn spread<const N: usize>(a: &[f32; N], b: &[f32; N], c: &[f32; N]) -> [[f32; N]
 struct Layer<'a> {
     /// `[batch, in, height, width]`.
     photos: &'a [f32],
-    /// `[out, 16, in]`.
+    /// `[16, out, in]`.
     weights: &'a [f32],
     bias: Option<&'a [f32]>,
     inputs: usize,
@@ -158,33 +182,39 @@ struct Layer<'a> {
 }
 
 impl Layer<'_> {
-    /// Computes the rows of one block of a photo.
-    fn block(&self, photo: usize, block: usize, rows_of: Vec<&mut [f32]>) {
+    /// Computes a block: rows of tiles from `first` on, of photos from `photo` on. `rows_of` holds theirs channel by
+    /// channel, photo by photo.
+    fn block(&self, photo: usize, first: usize, rows_of: Vec<&mut [f32]>) {
         let Grid {
             rows,
             columns,
             rows_per_block,
             ..
         } = self.grid;
-        let first = block * rows_per_block;
-        let count = rows_per_block.min(rows - first);
-        let tiles = count * columns;
-        let sizes = [self.inputs, self.outputs].map(|channels| PLACES * channels * tiles);
+        let part = Part {
+            photo,
+            photos: rows_of.len() / self.outputs,
+            first,
+            count: rows_per_block.min(rows - first),
+            tiles: rows_of.len() / self.outputs * rows_per_block.min(rows - first) * columns,
+        };
+        let sizes = [self.inputs, self.outputs].map(|channels| PLACES * channels * part.tiles);
         scratch(sizes, |[transformed, products]| {
-            let short = columns <= LANES / 2;
             vectorised!({
-                match short {
-                    true => self.transform::<{ LANES / 2 }>(photo, first, count, transformed),
-                    false => self.transform::<LANES>(photo, first, count, transformed),
+                match columns {
+                    ..=4 => self.transform::<4>(part, transformed),
+                    ..=8 => self.transform::<8>(part, transformed),
+                    _ => self.transform::<LANES>(part, transformed),
                 }
             });
             for place in 0..PLACES {
-                self.product(place, tiles, transformed, products);
+                self.product(place, part.tiles, transformed, products);
             }
             vectorised!({
-                match short {
-                    true => self.write::<{ LANES / 2 }>(count, products, rows_of),
-                    false => self.write::<LANES>(count, products, rows_of),
+                match columns {
+                    ..=4 => self.write::<4>(part, products, rows_of),
+                    ..=8 => self.write::<8>(part, products, rows_of),
+                    _ => self.write::<LANES>(part, products, rows_of),
                 }
             });
         });
@@ -192,41 +222,43 @@ impl Layer<'_> {
 
     /// `Bᵀ·d·B` of the block's tiles: `[16, in, tiles]`.
     #[inline(always)]
-    fn transform<const N: usize>(
-        &self,
-        photo: usize,
-        first: usize,
-        count: usize,
-        transformed: &mut [f32],
-    ) {
+    fn transform<const N: usize>(&self, part: Part, transformed: &mut [f32]) {
         let Grid {
             height,
             width,
             columns,
             ..
         } = self.grid;
-        let tiles = count * columns;
+        let Part {
+            first,
+            count,
+            tiles,
+            ..
+        } = part;
         // Values at odd places of a row, its border's first, then those at even places; zeros beyond both borders.
         let length = columns.next_multiple_of(N) + N;
         let mut split = vec![0.0_f32; 2 * length * (2 * count + 2)];
         for input in 0..self.inputs {
-            let plane =
-                &self.photos[(photo * self.inputs + input) * height * width..][..height * width];
-            for (row, split) in split.chunks_exact_mut(2 * length).enumerate() {
-                let (odd, even) = split.split_at_mut(length);
-                match (2 * first + row).checked_sub(1).filter(|y| *y < height) {
-                    Some(y) => separate(&plane[y * width..][..width], &mut odd[1..], even),
-                    None => split.fill(0.0),
+            for photo in 0..part.photos {
+                let plane = (part.photo + photo) * self.inputs + input;
+                let plane = &self.photos[plane * height * width..][..height * width];
+                for (row, split) in split.chunks_exact_mut(2 * length).enumerate() {
+                    let (odd, even) = split.split_at_mut(length);
+                    match (2 * first + row).checked_sub(1).filter(|y| *y < height) {
+                        Some(y) => separate(&plane[y * width..][..width], &mut odd[1..], even),
+                        None => split.fill(0.0),
+                    }
                 }
-            }
-            for row in 0..count {
-                let four = &split[2 * length * 2 * row..][..8 * length];
-                for from in (0..columns).step_by(N) {
-                    let lanes = N.min(columns - from);
-                    let places = tiles_of::<N>(four, length, from);
-                    for (place, values) in places.iter().enumerate() {
-                        let to = (place * self.inputs + input) * tiles + row * columns + from;
-                        store(values, &mut transformed[to..][..lanes]);
+                for row in 0..count {
+                    let four = &split[2 * length * 2 * row..][..8 * length];
+                    let row = (photo * count + row) * columns;
+                    for from in (0..columns).step_by(N) {
+                        let lanes = N.min(columns - from);
+                        let places = tiles_of::<N>(four, length, from);
+                        for (place, values) in places.iter().enumerate() {
+                            let to = (place * self.inputs + input) * tiles + row + from;
+                            store(values, &mut transformed[to..][..lanes]);
+                        }
                     }
                 }
             }
@@ -236,8 +268,8 @@ impl Layer<'_> {
     /// `M = U·V` of one place: `[out, tiles]`.
     fn product(&self, place: usize, tiles: usize, transformed: &[f32], products: &mut [f32]) {
         let (inputs, outputs) = (self.inputs, self.outputs);
-        let weights = &self.weights[place * inputs..];
-        let weights = Matrix::rows(weights, outputs, inputs, PLACES * inputs);
+        let weights = &self.weights[place * outputs * inputs..];
+        let weights = Matrix::rows(weights, outputs, inputs, inputs);
         let tiled = &transformed[place * inputs * tiles..][..inputs * tiles];
         let tiled = Matrix::rows(tiled, inputs, tiles, tiles);
         let product = &mut products[place * outputs * tiles..][..outputs * tiles];
@@ -246,19 +278,20 @@ impl Layer<'_> {
 
     /// `Aᵀ·M·A` and the bias, written to the block's rows of each channel.
     #[inline(always)]
-    fn write<const N: usize>(&self, count: usize, products: &[f32], rows_of: Vec<&mut [f32]>) {
+    fn write<const N: usize>(&self, part: Part, products: &[f32], rows_of: Vec<&mut [f32]>) {
         let Grid { width, columns, .. } = self.grid;
-        let tiles = count * columns;
-        for (output, rows) in rows_of.into_iter().enumerate() {
+        for (index, rows) in rows_of.into_iter().enumerate() {
+            let (photo, output) = (index / self.outputs, index % self.outputs);
             let bias = self.bias.map_or(0.0, |bias| bias[output]);
             // Of an odd height, the last row of tiles has one row of values.
             for (row, pair) in rows.chunks_mut(2 * width).enumerate() {
                 let (upper, lower) = pair.split_at_mut(width);
+                let row = (photo * part.count + row) * columns;
                 for from in (0..columns).step_by(N) {
                     let lanes = N.min(columns - from);
                     let mut places = [[0.0_f32; N]; PLACES];
                     for (place, values) in places.iter_mut().enumerate() {
-                        let at = (place * self.outputs + output) * tiles + row * columns + from;
+                        let at = (place * self.outputs + output) * part.tiles + row + from;
                         load(&products[at..][..lanes], values);
                     }
                     let [above, below] = results_of(&places, bias);
@@ -270,6 +303,19 @@ impl Layer<'_> {
             }
         }
     }
+}
+
+/// The tiles of a block.
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    /// The first photo.
+    photo: usize,
+    photos: usize,
+    /// The first row of tiles of each.
+    first: usize,
+    /// Rows of tiles of each.
+    count: usize,
+    tiles: usize,
 }
 
 /// Values at even and at odd places of a line; the rest of `even` and `odd` is left as it is.

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use super::exponential::{density, normal};
 use super::operator::{Operator, Values, apply};
-use super::threads::{each, vectorised};
+use super::threads::{each, vectorised, zeros};
 
 /// Rows of a task.
 const ROWS: usize = 16;
@@ -36,7 +36,7 @@ struct GeGlu {
 impl Operator<1> for GeGlu {
     fn forward(&self, [both]: [&[f32]; 1]) -> Values {
         let width = self.width;
-        let mut output = vec![0.0_f32; both.len() / 2];
+        let mut output = zeros(both.len() / 2);
         let tasks = output
             .chunks_mut(ROWS * width)
             .zip(both.chunks(2 * ROWS * width));

@@ -1,7 +1,7 @@
 //! A group of one photo at a time: two passes for its statistics, one for its output.
 
 use super::super::exponential::sigmoid;
-use super::super::threads::{each, sum, sum2, vectorised};
+use super::super::threads::{each, sum, sum2, vectorised, zeros};
 use super::GroupNorm;
 
 impl GroupNorm {
@@ -25,7 +25,7 @@ fn statistics(group: &[f32], eps: f64) -> (f32, f32) {
 
 pub(super) fn forward(norm: &GroupNorm, [input, weight, bias]: [&[f32]; 3]) -> Vec<f32> {
     let (plane, channels) = (norm.plane(), norm.channels_per_group());
-    let mut output = vec![0.0_f32; input.len()];
+    let mut output = zeros(input.len());
     let groups = output
         .chunks_mut(channels * plane)
         .zip(input.chunks(channels * plane));

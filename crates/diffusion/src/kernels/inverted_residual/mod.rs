@@ -12,7 +12,7 @@ use burn::tensor::Tensor;
 use super::InvertedResidual;
 use super::matmul::{Matrix, multiply};
 use super::operator::{Operator, Values, apply};
-use super::threads::{each, vectorised};
+use super::threads::{each, vectorised, zeros};
 use depthwise::Depthwise;
 
 /// Wide values of a task, about: what a core's second cache holds beside their input.
@@ -83,7 +83,7 @@ impl<const N: usize> Operator<N> for Block {
     fn forward(&self, given: [&[f32]; N]) -> Values {
         let [height, width] = self.depthwise.output;
         let plane = height * width;
-        let mut middle = vec![0.0_f32; self.batch * self.wide * plane];
+        let mut middle = zeros(self.batch * self.wide * plane);
         let [rows, columns] = self.depthwise.input;
         let group = (VALUES_OF_TASK / (rows * columns)).clamp(1, self.wide);
         // Groups of channels of each photo: how many follows from the photo's size alone.
@@ -91,7 +91,7 @@ impl<const N: usize> Operator<N> for Block {
         each(tasks, |(photo, first, part)| {
             self.widen(&given, photo, first, part);
         });
-        let mut values = vec![0.0_f32; self.batch * self.outputs * plane];
+        let mut values = zeros(self.batch * self.outputs * plane);
         let part = self.outputs.div_ceil(PARTS);
         let tasks = parts(&mut values, self.outputs, part, plane);
         each(tasks, |(photo, first, rows)| {

@@ -1,6 +1,6 @@
 //! Some rows at a time, whatever photo they belong to: each row is computed by itself.
 
-use super::super::threads::{each, sum, sum2, vectorised};
+use super::super::threads::{each, sum, sum2, vectorised, zeros};
 
 /// Rows of a task.
 const ROWS: usize = 64;
@@ -15,7 +15,7 @@ fn statistics(row: &[f32], eps: f64) -> (f32, f32) {
 
 pub(super) fn forward(eps: f64, [input, weight, bias]: [&[f32]; 3]) -> Vec<f32> {
     let width = weight.len();
-    let mut output = vec![0.0_f32; input.len()];
+    let mut output = zeros(input.len());
     let tasks = output
         .chunks_mut(ROWS * width)
         .zip(input.chunks(ROWS * width));
