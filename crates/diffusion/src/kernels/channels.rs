@@ -1,11 +1,11 @@
 //! Affine maps of channels: linear layers, 1×1 convolutions, and those between pictures and tokens, which lie
 //! transposed. All are one matrix product per photo, of values as they lie in memory.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 
 use super::matmul::{Matrix, multiply};
 use super::operator::{Operator, Values, apply};
-use super::threads::{each, zeros};
+use super::threads::{each, sum, zeros};
 
 /// Places of a task that writes tokens, at most.
 const PLACES: usize = 256;
@@ -33,6 +33,17 @@ pub(super) struct ChannelMap {
 }
 
 impl ChannelMap {
+    /// The other way: from the output's layout and channels to the input's.
+    fn back(&self) -> Self {
+        Self {
+            inputs: self.outputs,
+            outputs: self.inputs,
+            from: self.to,
+            to: self.from,
+            ..*self
+        }
+    }
+
     /// `input` `[batch, …]` with `weight` `[out, in]` and `bias` `[out]`.
     pub(super) fn map(&self, input: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
         let Self {
@@ -91,9 +102,78 @@ impl ChannelMap {
         });
         values
     }
+
+    /// The gradient of the input, from that of the output.
+    fn input_gradient(&self, weight: &[f32], gradient: &[f32]) -> Vec<f32> {
+        let mut turned = vec![0.0_f32; weight.len()];
+        for (output, row) in weight.chunks_exact(self.inputs).enumerate() {
+            for (input, value) in row.iter().enumerate() {
+                turned[input * self.outputs + output] = *value;
+            }
+        }
+        self.back().map(gradient, &turned, None)
+    }
+
+    /// That of the weight, `[out, in]`: one product per photo.
+    fn weight_gradient(&self, input: &[f32], gradient: &[f32]) -> Vec<f32> {
+        let Self {
+            places,
+            inputs,
+            outputs,
+            ..
+        } = *self;
+        let mut values = vec![0.0_f32; outputs * inputs];
+        let block = CHANNELS.min(outputs.div_ceil(2));
+        let tasks = values.chunks_mut(block * inputs).enumerate();
+        each(tasks.collect(), |(index, values)| {
+            let photos = input
+                .chunks_exact(places * inputs)
+                .zip(gradient.chunks_exact(places * outputs));
+            for (photo, (input, gradient)) in photos.enumerate() {
+                let input = of_channels(self.from, input, inputs, places).transposed();
+                let gradient = of_channels(self.to, gradient, outputs, places);
+                let count = values.len() / inputs;
+                let gradient = Matrix {
+                    values: &gradient.values[index * block * gradient.strides[0]..],
+                    rows: count,
+                    ..gradient
+                };
+                multiply(values, inputs, gradient, input, 1.0, photo > 0);
+            }
+        });
+        values
+    }
+
+    /// That of the bias.
+    fn bias_gradient(&self, gradient: &[f32]) -> Vec<f32> {
+        let mut totals = vec![0.0_f64; self.outputs];
+        match self.to {
+            Layout::Tokens => {
+                for row in gradient.chunks_exact(self.outputs) {
+                    for (total, value) in totals.iter_mut().zip(row) {
+                        *total += f64::from(*value);
+                    }
+                }
+            }
+            Layout::Picture => {
+                for (index, plane) in gradient.chunks_exact(self.places).enumerate() {
+                    totals[index % self.outputs] += sum(plane, |value| value);
+                }
+            }
+        }
+        totals.into_iter().map(|total| total as f32).collect()
+    }
 }
 
-/// `x·Wᵀ + b`, or `None` where burn's operators have to do it: among others where a gradient is recorded.
+/// A photo as `[channels, places]`, whichever way it lies.
+fn of_channels(layout: Layout, photo: &[f32], channels: usize, places: usize) -> Matrix<'_> {
+    match layout {
+        Layout::Tokens => Matrix::rows(photo, places, channels, channels).transposed(),
+        Layout::Picture => Matrix::rows(photo, channels, places, places),
+    }
+}
+
+/// `x·Wᵀ + b`, or `None` where burn's operators have to do it.
 ///
 /// # Shapes
 /// `input` `[…, in]`, `weight` `[out, in]`, `bias` `[out]`; the result is `[…, out]`.
@@ -177,15 +257,18 @@ fn mapped<const D: usize, const W: usize, const R: usize>(
     weight: &Tensor<W>,
     bias: Option<&Tensor<1>>,
 ) -> Option<Tensor<R>> {
-    let recorded = [input.device(), weight.device()];
     if weight.dims()[1] != map.inputs
         || map.batch * map.places * map.inputs * map.outputs == 0
         || bias.is_some_and(|bias| bias.dims() != [map.outputs])
-        || recorded.iter().any(Device::is_autodiff)
     {
         return None;
     }
-    let operator = Mapped { map, shape };
+    let operator = Mapped {
+        map,
+        input: input.dims(),
+        weight: weight.dims(),
+        output: shape,
+    };
     let (input, weight) = (
         input.clone().into_dispatch(),
         weight.clone().into_dispatch(),
@@ -198,19 +281,34 @@ fn mapped<const D: usize, const W: usize, const R: usize>(
 
 /// With two inputs (input, weight) or three (and bias).
 #[derive(Debug, Clone, Copy)]
-struct Mapped<const R: usize> {
+struct Mapped<const D: usize, const W: usize, const R: usize> {
     map: ChannelMap,
-    shape: [usize; R],
+    input: [usize; D],
+    weight: [usize; W],
+    output: [usize; R],
 }
 
-impl<const R: usize, const N: usize> Operator<N> for Mapped<R> {
+impl<const D: usize, const W: usize, const R: usize, const N: usize> Operator<N>
+    for Mapped<D, W, R>
+{
     fn forward(&self, inputs: [&[f32]; N]) -> Values {
         let values = self.map.map(inputs[0], inputs[1], inputs.get(2).copied());
-        Values::new(values, self.shape)
+        Values::new(values, self.output)
     }
 
-    /// Nothing: what is recorded does not come here.
-    fn backward(&self, _: [&[f32]; N], _: &[f32], _: [bool; N]) -> [Option<Values>; N] {
-        [const { None }; N]
+    fn backward(
+        &self,
+        inputs: [&[f32]; N],
+        gradient: &[f32],
+        wanted: [bool; N],
+    ) -> [Option<Values>; N] {
+        std::array::from_fn(|index| {
+            let map = &self.map;
+            wanted[index].then(|| match index {
+                0 => Values::new(map.input_gradient(inputs[1], gradient), self.input),
+                1 => Values::new(map.weight_gradient(inputs[0], gradient), self.weight),
+                _ => Values::new(map.bias_gradient(gradient), [map.outputs]),
+            })
+        })
     }
 }

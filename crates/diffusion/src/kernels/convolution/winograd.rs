@@ -203,7 +203,7 @@ impl Layer<'_> {
             vectorised!({
                 match columns {
                     ..=4 => self.transform::<4>(part, transformed),
-                    ..=8 => self.transform::<8>(part, transformed),
+                    5..=8 => self.transform::<8>(part, transformed),
                     _ => self.transform::<LANES>(part, transformed),
                 }
             });
@@ -213,7 +213,7 @@ impl Layer<'_> {
             vectorised!({
                 match columns {
                     ..=4 => self.write::<4>(part, products, rows_of),
-                    ..=8 => self.write::<8>(part, products, rows_of),
+                    5..=8 => self.write::<8>(part, products, rows_of),
                     _ => self.write::<LANES>(part, products, rows_of),
                 }
             });
@@ -383,20 +383,21 @@ fn transformed<const N: usize>(
 fn results_of<const N: usize>(places: &[[f32; N]; PLACES], bias: f32) -> [[[f32; 2]; N]; 2] {
     let mut results = [[[0.0; 2]; N]; 2];
     for lane in 0..N {
-        let place = |row: usize, column: usize| places[4 * row + column][lane];
-        let mut sums = [[0.0; 4]; 2];
-        for column in 0..4 {
+        // Aᵀ·M of one column.
+        let column = |column: usize| {
+            let place = |row: usize| places[4 * row + column][lane];
+            let [a, b, c, d] = [place(0), place(1), place(2), place(3)];
+            [a + b + c, b - c - d]
+        };
+        let columns = [column(0), column(1), column(2), column(3)];
+        for (row, results) in results.iter_mut().enumerate() {
             let [a, b, c, d] = [
-                place(0, column),
-                place(1, column),
-                place(2, column),
-                place(3, column),
+                columns[0][row],
+                columns[1][row],
+                columns[2][row],
+                columns[3][row],
             ];
-            sums[0][column] = a + b + c;
-            sums[1][column] = b - c - d;
-        }
-        for (row, [a, b, c, d]) in sums.into_iter().enumerate() {
-            results[row][lane] = [a + b + c + bias, b - c - d + bias];
+            results[lane] = [a + b + c + bias, b - c - d + bias];
         }
     }
     results
