@@ -5,8 +5,8 @@
 //! and has no gradient of a convolution's weight. A kernel takes f32
 //! tensors of that backend, plain or differentiated, and gives `None` for all others, whose layer then goes
 //! on with burn's operators: graphics processors and half precision are untouched.
-//! What a photo's result depends on is cut neither by the number of threads nor by that of photos in a
-//! batch, so the same bits come out.
+//! What is summed up for one result, and in which order, depends neither on the number of threads nor on that of
+//! photos in a batch, so the same bits come out.
 //!
 //! Tensors are reached by [`Tensor::try_into_primitive`](burn::tensor::Tensor::try_into_primitive) rather
 //! than by burn's `backend_extension`: that panics on a backend that nobody listed, this says no.

@@ -1,11 +1,12 @@
 //! Affine maps of channels: linear layers, 1×1 convolutions, and those between pictures and tokens, which lie
 //! transposed. All are one matrix product per photo, of values as they lie in memory.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 
 use super::matmul::{Matrix, multiply};
 use super::operator::{Operator, Values, apply};
 use super::threads::{each, sum, zeros};
+use crate::nn::in_type;
 
 /// Places of a task that writes tokens, at most.
 const PLACES: usize = 256;
@@ -263,19 +264,22 @@ fn mapped<const D: usize, const W: usize, const R: usize>(
     {
         return None;
     }
+    // Weights that are held in half precision are cast where they are used, as everywhere.
+    let (mut weight, mut bias) = (weight.clone(), bias.cloned());
+    if input.device() == Device::flex() {
+        weight = in_type(weight, input.dtype());
+        bias = bias.map(|bias| in_type(bias, input.dtype()));
+    }
     let operator = Mapped {
         map,
         input: input.dims(),
         weight: weight.dims(),
         output: shape,
     };
-    let (input, weight) = (
-        input.clone().into_dispatch(),
-        weight.clone().into_dispatch(),
-    );
+    let (input, weight) = (input.clone().into_dispatch(), weight.into_dispatch());
     match bias {
         None => apply(operator, [input, weight]),
-        Some(bias) => apply(operator, [input, weight, bias.clone().into_dispatch()]),
+        Some(bias) => apply(operator, [input, weight, bias.into_dispatch()]),
     }
 }
 

@@ -135,14 +135,19 @@ impl Conv2d {
     /// # Shapes
     /// `[batch, in, height, width]` to `[batch, height·width, out]`.
     pub fn to_tokens(&self, input: Tensor<4>) -> Tensor<3> {
-        self.plain_weight()
-            .and_then(|weight| kernels::to_tokens(&input, &weight, self.bias_value().as_ref()))
-            .unwrap_or_else(|| {
-                let output = self.forward(input);
-                let [batch, channels, height, width] = output.dims();
-                let flat = output.reshape([batch, channels, height * width]);
-                flat.swap_dims(1, 2)
-            })
+        let flat = |picture: Tensor<4>| {
+            let [batch, channels, height, width] = picture.dims();
+            let flat = picture.reshape([batch, channels, height * width]);
+            flat.swap_dims(1, 2)
+        };
+        let own = self
+            .unmoved_weight()
+            .and_then(|weight| kernels::to_tokens(&input, &weight, self.bias_value().as_ref()));
+        match (own, &self.lora) {
+            (None, _) => flat(self.forward(input)),
+            (Some(own), None) => own,
+            (Some(own), Some(lora)) => own + flat(lora.forward(input, self.options())),
+        }
     }
 
     /// [`Self::forward`] of a 1×1 convolution, of tokens as of a picture of `[height, width]`.
@@ -150,21 +155,25 @@ impl Conv2d {
     /// # Shapes
     /// `[batch, height·width, in]` to `[batch, out, height, width]`.
     pub fn to_picture(&self, tokens: Tensor<3>, [height, width]: [usize; 2]) -> Tensor<4> {
-        let done = self.plain_weight().and_then(|weight| {
+        let drawn = |tokens: Tensor<3>| {
+            let [batch, _, channels] = tokens.dims();
+            let channels_first = tokens.swap_dims(1, 2);
+            channels_first.reshape([batch, channels, height, width])
+        };
+        let own = self.unmoved_weight().and_then(|weight| {
             let bias = self.bias_value();
             kernels::to_picture(&tokens, &weight, bias.as_ref(), [height, width])
         });
-        done.unwrap_or_else(|| {
-            let [batch, _, channels] = tokens.dims();
-            let picture = tokens.swap_dims(1, 2);
-            self.forward(picture.reshape([batch, channels, height, width]))
-        })
+        match (own, &self.lora) {
+            (None, _) => self.forward(drawn(tokens)),
+            (Some(own), None) => own,
+            (Some(own), Some(lora)) => own + lora.forward(drawn(tokens), self.options()),
+        }
     }
 
-    /// The weight of a convolution that moves and pads nothing, and that nothing is added to.
-    fn plain_weight(&self) -> Option<Tensor<4>> {
-        let plain = self.lora.is_none() && self.stride == 1 && self.padding == (0, 0);
-        plain.then(|| self.weight.val())
+    /// The weight of a convolution that moves and pads nothing.
+    fn unmoved_weight(&self) -> Option<Tensor<4>> {
+        (self.stride == 1 && self.padding == (0, 0)).then(|| self.weight.val())
     }
 
     fn bias_value(&self) -> Option<Tensor<1>> {
