@@ -570,6 +570,12 @@ fn a_photo_in_a_batch_has_the_bits_of_a_photo_alone() {
             );
         }
     }
+    let tokens = field(4, [3, 70, 48], &device);
+    let matrix = field(5, [96, 48], &device);
+    let mapped = |tokens| kernels::linear(&tokens, &matrix, None).unwrap();
+    let whole = mapped(tokens.clone());
+    let alone = values(mapped(tokens.narrow(0, 1, 1)));
+    assert_eq!(values(whole.narrow(0, 1, 1)), alone);
     let [query, key, value] = [1, 2, 3].map(|stream| field(stream, [3, 70, 24], &device));
     let attend =
         |[query, key, value]: [&Tensor<3>; 3]| kernels::attend(query, key, value, 3, None).unwrap();

@@ -28,6 +28,12 @@ impl<T: Send + 'static> Prefetch<T> {
             let (sender, batches) = sync_channel(ahead);
             let sample = Arc::clone(&sample);
             thread::spawn(move || {
+                // What a sample divides among threads stays on this one: the trainer may be one of the program's
+                // workers, the only one even, and waits for this batch.
+                let _alone = rayon::ThreadPoolBuilder::new()
+                    .num_threads(1)
+                    .use_current_thread()
+                    .build();
                 for step in (first + thread as u64..).step_by(threads) {
                     let start = step * batch as u64;
                     let samples = (start..start + batch as u64).map(&*sample).collect();
@@ -56,6 +62,15 @@ impl<T: Send + 'static> Prefetch<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn samples_do_not_wait_for_workers_that_wait_for_them() {
+        let alone = |_| (rayon::current_thread_index(), rayon::current_num_threads());
+        let batches = Prefetch::start(0, 1, 1, 2, alone);
+        for _ in 0..4 {
+            assert_eq!(batches.next(), Some(vec![(Some(0), 1)]));
+        }
+    }
 
     #[test]
     fn a_resumed_run_sees_the_same_batches() {
