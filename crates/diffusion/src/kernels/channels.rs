@@ -147,23 +147,28 @@ impl ChannelMap {
 
     /// That of the bias.
     fn bias_gradient(&self, gradient: &[f32]) -> Vec<f32> {
-        let mut totals = vec![0.0_f64; self.outputs];
         match self.to {
             Layout::Tokens => {
+                let mut totals = vec![0.0_f64; self.outputs];
                 for row in gradient.chunks_exact(self.outputs) {
                     for (total, value) in totals.iter_mut().zip(row) {
                         *total += f64::from(*value);
                     }
                 }
+                totals.into_iter().map(|total| total as f32).collect()
             }
-            Layout::Picture => {
-                for (index, plane) in gradient.chunks_exact(self.places).enumerate() {
-                    totals[index % self.outputs] += sum(plane, |value| value);
-                }
-            }
+            Layout::Picture => sums_of_channels(gradient, self.outputs, self.places),
         }
-        totals.into_iter().map(|total| total as f32).collect()
     }
+}
+
+/// Sums of `[batch, channels, places]` over photos and places.
+pub(super) fn sums_of_channels(values: &[f32], channels: usize, places: usize) -> Vec<f32> {
+    let mut totals = vec![0.0_f64; channels];
+    for (index, plane) in values.chunks_exact(places).enumerate() {
+        totals[index % channels] += sum(plane, |value| value);
+    }
+    totals.into_iter().map(|total| total as f32).collect()
 }
 
 /// A photo as `[channels, places]`, whichever way it lies.
@@ -195,6 +200,29 @@ pub fn linear<const D: usize>(
     };
     shape[D - 1] = map.outputs;
     mapped(map, shape, input, weight, bias)
+}
+
+/// A 1×1 convolution of a picture; `None` as of [`linear`].
+///
+/// # Shapes
+/// `input` `[batch, in, height, width]`, `weight` `[out, in, 1, 1]`, `bias` `[out]`; the result is
+/// `[batch, out, height, width]`.
+pub(super) fn to_itself(
+    input: &Tensor<4>,
+    weight: &Tensor<4>,
+    bias: Option<&Tensor<1>>,
+) -> Option<Tensor<4>> {
+    let [batch, inputs, height, width] = input.dims();
+    let [outputs, ..] = weight.dims();
+    let map = ChannelMap {
+        batch,
+        places: height * width,
+        inputs,
+        outputs,
+        from: Layout::Picture,
+        to: Layout::Picture,
+    };
+    mapped(map, [batch, outputs, height, width], input, weight, bias)
 }
 
 /// A 1×1 convolution of a picture, whose result is tokens; `None` as of [`linear`].

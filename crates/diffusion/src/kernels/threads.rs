@@ -37,8 +37,8 @@ pub(super) fn with_widest_vectors<R>(work: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(Work(work))
 }
 
-/// So many zeros, written by all threads where they are many: for a large result, one thread would write as long as all
-/// need to compute it.
+/// So many zeros, written by all threads where they are many: those of large results were 5 % of a detection's work, on
+/// one thread.
 pub(super) fn zeros(count: usize) -> Vec<f32> {
     #[cfg(not(target_family = "wasm"))]
     if count >= MANY_ZEROS {

@@ -1,7 +1,7 @@
 //! Convolutions of step 1, and their gradients.
 //!
 //! burn's `flex` spends as long on copying a convolution's input as on multiplying it: here 3×3 ones go by
-//! Winograd's tiles, and 1×1 ones are products with the photo as it lies. It computes a weight's gradient as a
+//! Winograd's tiles, and 1×1 ones are [maps of channels](super::channels). It computes a weight's gradient as a
 //! convolution with the output's gradient as its kernel, and an input's as a transposed one: here the first is a
 //! matrix product over all places of a photo, and the second the convolution with the weight turned about.
 
@@ -11,9 +11,8 @@ mod winograd;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::channels::{ChannelMap, Layout};
+use super::channels::{sums_of_channels, to_itself};
 use super::operator::{Operator, Values, apply};
-use super::threads::sum;
 use weight_gradient::weight_gradient;
 
 /// `torch.nn.functional.conv2d` with step 1, or `None` where burn's own has to do it.
@@ -39,6 +38,9 @@ pub fn convolve(
     {
         return None;
     }
+    if kernel == 1 {
+        return to_itself(input, weight, bias);
+    }
     let sizes = Sizes {
         batch,
         inputs,
@@ -49,8 +51,7 @@ pub fn convolve(
         padding,
     };
     let recorded = [input.device(), weight.device()];
-    let own = winograd::takes(&sizes) || sizes.pointwise();
-    if !own && !recorded.iter().any(Device::is_autodiff) {
+    if !winograd::takes(&sizes) && !recorded.iter().any(Device::is_autodiff) {
         return None;
     }
     let (input, weight) = (
@@ -79,11 +80,6 @@ struct Sizes {
 }
 
 impl Sizes {
-    /// Whether each place is mapped by itself.
-    fn pointwise(&self) -> bool {
-        self.kernel == 1
-    }
-
     fn input_shape(&self) -> [usize; 4] {
         [self.batch, self.inputs, self.input[0], self.input[1]]
     }
@@ -132,17 +128,6 @@ impl<const N: usize> Operator<N> for Convolution {
 fn forward(sizes: &Sizes, input: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Values {
     if winograd::takes(sizes) {
         return winograd::convolve(sizes, input, weight, bias);
-    }
-    if sizes.pointwise() {
-        let map = ChannelMap {
-            batch: sizes.batch,
-            places: sizes.input.iter().product(),
-            inputs: sizes.inputs,
-            outputs: sizes.outputs,
-            from: Layout::Picture,
-            to: Layout::Picture,
-        };
-        return Values::new(map.map(input, weight, bias), sizes.output_shape());
     }
     let bias = bias.map(|bias| of_slice(bias, [sizes.outputs]));
     let input = of_slice(input, sizes.input_shape());
@@ -193,11 +178,7 @@ fn input_gradient(sizes: &Sizes, weight: &[f32], gradient: &[f32]) -> Values {
 }
 
 fn bias_gradient(sizes: &Sizes, gradient: &[f32]) -> Values {
-    let mut totals = vec![0.0_f64; sizes.outputs];
     let plane = sizes.output[0] * sizes.output[1];
-    for (index, plane) in gradient.chunks_exact(plane).enumerate() {
-        totals[index % sizes.outputs] += sum(plane, |value| value);
-    }
-    let totals: Vec<f32> = totals.into_iter().map(|total| total as f32).collect();
+    let totals = sums_of_channels(gradient, sizes.outputs, plane);
     Values::new(totals, [sizes.outputs])
 }
