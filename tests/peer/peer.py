@@ -154,9 +154,10 @@ class Peer:
             "decode": lambda: [self.decode(given["latents"])],
             "features": lambda: self.network.taps(given["photo"]),
         }[request["network"]]
-        began = time.perf_counter()
-        outputs = work()
-        spent = time.perf_counter() - began
+        for _ in range(1 + request.get("warm_up", 0)):
+            began = time.perf_counter()
+            outputs = work()
+            spent = time.perf_counter() - began
         self.write(request, {f"{index}": output for index, output in enumerate(outputs)})
         return {"ms": spent * 1000}
 
@@ -171,12 +172,13 @@ class Peer:
             self.vae.requires_grad_(False)
             trained = {name: value.requires_grad_() for name, value in module.items()}
             output = lambda: self.decode_signed(given["latents"])
-        for value in trained.values():
-            value.grad = None
-        began = time.perf_counter()
-        loss = (output() - given["target"]).square().mean()
-        loss.backward()
-        spent = time.perf_counter() - began
+        for _ in range(1 + request.get("warm_up", 0)):
+            for value in trained.values():
+                value.grad = None
+            began = time.perf_counter()
+            loss = (output() - given["target"]).square().mean()
+            loss.backward()
+            spent = time.perf_counter() - began
         self.write(request, {name: value.grad for name, value in trained.items()} | {"loss": loss.detach()[None]})
         return {"ms": spent * 1000}
 

@@ -29,6 +29,9 @@ use crate::progress::now_ms;
 /// What networks may differ by, over the largest value.
 const NETWORK_TOLERANCE: f64 = 1e-4;
 
+/// Runs of a network at the beginning of a turn that are not timed.
+const WARM_UP: usize = 4;
+
 /// Between the peer's turn and ours: its threads look for more work for some milliseconds before they sleep.
 const REST: Duration = Duration::from_millis(50);
 
@@ -142,7 +145,8 @@ impl Bench<'_> {
     }
 
     /// Hands `given` to the peer, and takes turns: ours, theirs, ours, theirs. Results of the first turn,
-    /// which is not timed, have to be equal.
+    /// which is not timed, have to be equal. A turn is several runs, of which the last is timed, on either
+    /// side: in a job one step follows another, and the first after the other program's turn find caches not their own.
     fn alternate(
         &mut self,
         (name, goal): (&str, f64),
@@ -155,6 +159,7 @@ impl Bench<'_> {
         given.write(&input)?;
         request["in"] = json!(input);
         request["out"] = json!(output);
+        request["warm_up"] = json!(WARM_UP);
         self.tell(name);
         let expected = results()?;
         self.program.timed(&request)?;
@@ -163,6 +168,9 @@ impl Bench<'_> {
         let (mut own, mut others) = (Vec::new(), Vec::new());
         for _ in 0..self.args.runs {
             std::thread::sleep(REST);
+            for _ in 0..WARM_UP {
+                ours()?;
+            }
             own.push(ours()?);
             others.push(self.program.timed(&request)?);
         }
