@@ -13,6 +13,13 @@
 //!
 //! Without the feature `cpu-kernels` every kernel gives `None`; without `training-kernels` those of
 //! differentiated tensors do.
+#![cfg_attr(
+    not(feature = "training-kernels"),
+    allow(
+        dead_code,
+        reason = "gradients, which a page that only detects leaves out"
+    )
+)]
 
 #[cfg(feature = "cpu-kernels")]
 mod attention;
@@ -35,6 +42,8 @@ mod matmul;
 #[cfg(feature = "cpu-kernels")]
 mod operator;
 #[cfg(feature = "cpu-kernels")]
+mod parts;
+#[cfg(feature = "cpu-kernels")]
 mod rearrange;
 #[cfg(feature = "cpu-kernels")]
 mod threads;
@@ -42,14 +51,15 @@ mod threads;
 #[cfg(feature = "cpu-kernels")]
 pub use {
     attention::attend, channels::linear, channels::to_picture, channels::to_tokens,
-    convolution::convolve, geglu::geglu, group_norm::group_norm,
-    inverted_residual::inverted_residual, layer_norm::layer_norm, rearrange::rearrange,
+    convolution::Prepared, convolution::convolve, geglu::geglu, group_norm::group_norm,
+    inverted_residual::inverted_residual, layer_norm::layer_norm, parts::in_parts,
+    rearrange::rearrange,
 };
 
 #[cfg(not(feature = "cpu-kernels"))]
 pub use absent::{
-    attend, convolve, geglu, group_norm, inverted_residual, layer_norm, linear, rearrange,
-    to_picture, to_tokens,
+    Prepared, attend, convolve, geglu, group_norm, in_parts, inverted_residual, layer_norm, linear,
+    rearrange, to_picture, to_tokens,
 };
 
 /// The same functions for builds without kernels.

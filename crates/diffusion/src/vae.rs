@@ -17,7 +17,7 @@ pub use autoencoder_tiny::AutoencoderTiny;
 pub use config::{AutoencoderKlConfig, AutoencoderTinyConfig};
 
 use crate::nn::{as_f32, in_type, pixel_shuffle, pixel_unshuffle};
-use crate::{DiffusionError, Result};
+use crate::{DiffusionError, Result, kernels};
 
 /// The network inside a [`Vae`].
 #[derive(Module, Debug)]
@@ -152,11 +152,13 @@ impl Vae {
                 expected: format!("[batch, 3, H, W], H and W positive multiples of {factor}"),
             });
         }
-        let input = pixel_unshuffle(photos, self.pixel_unshuffle);
-        let latents = match &self.network {
-            VaeNetwork::Kl(network) => network.encode_mean(input),
-            VaeNetwork::Tiny(network) => network.encode(input),
-        };
+        let latents = side_by_side(photos, |photos| {
+            let input = pixel_unshuffle(photos, self.pixel_unshuffle);
+            match &self.network {
+                VaeNetwork::Kl(network) => network.encode_mean(input),
+                VaeNetwork::Tiny(network) => network.encode(input),
+            }
+        });
         Ok(self.scale.apply(latents))
     }
 
@@ -187,11 +189,27 @@ impl Vae {
         }
         let dtype = latents.dtype();
         let latents = in_type(self.scale.undo(as_f32(latents)), dtype);
-        let output = match &self.network {
-            VaeNetwork::Kl(network) => network.decode(latents),
-            VaeNetwork::Tiny(network) => network.decode(latents),
-        };
-        Ok(pixel_shuffle(output, self.pixel_unshuffle))
+        Ok(side_by_side(latents, |latents| {
+            let output = match &self.network {
+                VaeNetwork::Kl(network) => network.decode(latents),
+                VaeNetwork::Tiny(network) => network.decode(latents),
+            };
+            pixel_shuffle(output, self.pixel_unshuffle)
+        }))
+    }
+}
+
+/// `network` of a batch, in parts where that is quicker.
+fn side_by_side(
+    batch: Tensor<4>,
+    network: impl Fn(Tensor<4>) -> Tensor<4> + Sync + Send,
+) -> Tensor<4> {
+    let parts = kernels::in_parts(&batch, |photos| {
+        network(batch.clone().narrow(0, photos.start, photos.len()))
+    });
+    match parts {
+        Some(parts) => Tensor::cat(parts, 0),
+        None => network(batch),
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Differences are relative to the largest value of the expected tensor.
 
-use anomalysd_diffusion::kernels;
+use anomalysd_diffusion::kernels::{self, Prepared};
 use anomalysd_diffusion::nn::{GroupNorm, KeyBias, LayerNorm, attend_composed};
 use anomalysd_diffusion::noise;
 use anomalysd_diffusion::weights::Loader;
@@ -79,6 +79,16 @@ fn agree_trained<const N: usize, const D: usize, const R: usize>(
 }
 
 /// `[1, 1, 1, n]` as `[n]`.
+/// A convolution whose weight was never seen before.
+fn convolve(
+    input: &Tensor<4>,
+    weight: &Tensor<4>,
+    bias: Option<&Tensor<1>>,
+    padding: (usize, usize),
+) -> Option<Tensor<4>> {
+    kernels::convolve(input, weight, bias, padding, &Prepared::default())
+}
+
 fn row(tensor: &Tensor<4>) -> Tensor<1> {
     let count = tensor.dims().iter().product::<usize>();
     tensor.clone().reshape([count])
@@ -251,7 +261,7 @@ fn convolutions_have_the_gradients_of_burns() {
         agree_trained(
             &format!("{shape:?} to {outputs} by {kernel}, {padding:?}"),
             inputs.clone(),
-            |[input, weight, bias]| kernels::convolve(input, weight, Some(&row(bias)), padding),
+            |[input, weight, bias]| convolve(input, weight, Some(&row(bias)), padding),
             |[input, weight, bias]| {
                 let (input, weight) = (input.clone(), weight.clone());
                 burn::tensor::module::conv2d(input, weight, Some(row(bias)), options.clone())
@@ -261,7 +271,7 @@ fn convolutions_have_the_gradients_of_burns() {
         agree_trained(
             "without bias",
             [input, weight],
-            |[input, weight]| kernels::convolve(input, weight, None, padding),
+            |[input, weight]| convolve(input, weight, None, padding),
             |[input, weight]| {
                 burn::tensor::module::conv2d(input.clone(), weight.clone(), None, options.clone())
             },
@@ -293,7 +303,7 @@ fn convolutions_by_tiles_are_burns_with_and_without_gradients() {
         agree(
             &format!("{shape:?} to {outputs}"),
             inputs,
-            |[input, weight, bias]| kernels::convolve(input, weight, Some(&row(bias)), (1, 1)),
+            |[input, weight, bias]| convolve(input, weight, Some(&row(bias)), (1, 1)),
             |[input, weight, bias]| {
                 let (input, weight) = (input.clone(), weight.clone());
                 burn::tensor::module::conv2d(input, weight, Some(row(bias)), options())
@@ -344,7 +354,7 @@ fn maps_of_channels_are_those_of_plain_operators_and_so_are_their_gradients() {
         agree(
             &format!("{name}, picture to picture"),
             [picture.clone(), kernel.clone(), bias.clone()],
-            |[x, w, b]| kernels::convolve(x, w, Some(&row(b)), (0, 0)),
+            |[x, w, b]| convolve(x, w, Some(&row(b)), (0, 0)),
             |[x, w, b]| convolved(x.clone(), w, Some(row(b))),
         );
         agree(
@@ -504,7 +514,7 @@ fn frozen_weights_get_no_gradient_and_give_one() {
     let device = Device::flex();
     let trained = field(1, [1, 4, 6, 5], &device.clone().autodiff()).require_grad();
     let weight = field(2, [3, 4, 3, 3], &device);
-    let output = kernels::convolve(&trained, &weight, None, (1, 1)).unwrap();
+    let output = convolve(&trained, &weight, None, (1, 1)).unwrap();
     let gradients = output.square().sum().backward();
     let gradient = trained.grad(&gradients).unwrap();
     assert_eq!(gradient.dims(), [1, 4, 6, 5]);
@@ -536,6 +546,28 @@ fn views_are_read_as_they_are_seen() {
 }
 
 #[test]
+fn a_layer_never_takes_the_weight_it_had() {
+    let device = Device::flex();
+    let photo = field(1, [1, 24, 16, 16], &device);
+    let prepared = Prepared::default();
+    let by = |weight: &Tensor<4>, prepared: &Prepared| {
+        values(kernels::convolve(&photo, weight, None, (1, 1), prepared).unwrap())
+    };
+    // Tensors that come and go, so that one may lie where another lay; views of one tensor; the same one twice.
+    for seed in 0..40 {
+        let weight = field(seed, [24, 24, 3, 3], &device);
+        let first = by(&weight, &prepared);
+        assert_eq!(first, by(&weight, &Prepared::default()), "{seed}");
+        assert_eq!(first, by(&weight, &prepared.clone()), "{seed}, again");
+        let half = weight.clone().narrow(0, 0, 16);
+        let of_half = by(&half, &prepared);
+        assert_eq!(of_half, first[..of_half.len()], "{seed}, half");
+        let changed = by(&(weight * 2.0), &prepared);
+        assert_ne!(changed, first, "{seed}, changed");
+    }
+}
+
+#[test]
 fn a_photo_in_a_batch_has_the_bits_of_a_photo_alone() {
     let device = Device::flex();
     let norm = |input: Tensor<4>| {
@@ -546,7 +578,7 @@ fn a_photo_in_a_batch_has_the_bits_of_a_photo_alone() {
     let alone = values(norm(photos.clone().narrow(0, 1, 1)));
     assert_eq!(values(norm(photos).narrow(0, 1, 1)), alone);
     let weight = field(3, [32, 48, 3, 3], &device);
-    let convolved = |photos| kernels::convolve(&photos, &weight, None, (1, 1)).unwrap();
+    let convolved = |photos| convolve(&photos, &weight, None, (1, 1)).unwrap();
     let mapped = |photos| {
         let weight = weight.clone().narrow(2, 1, 1).narrow(3, 1, 1);
         kernels::to_tokens(&photos, &weight, None).unwrap()
@@ -596,7 +628,7 @@ fn what_is_not_f32_or_disagrees_is_left_to_burn() {
     assert!(kernels::attend(&input, &input, &input.clone().narrow(1, 0, 3), 1, None).is_none());
     let plain = field(2, [1, 4, 5, 5], &device);
     let weight = field(3, [4, 4, 3, 3], &device);
-    assert!(kernels::convolve(&plain, &weight, None, (1, 1)).is_none());
+    assert!(convolve(&plain, &weight, None, (1, 1)).is_none());
     let trained = Tensor::from_data(plain.into_data(), &device.autodiff());
-    assert!(kernels::convolve(&trained, &weight, None, (3, 3)).is_none());
+    assert!(convolve(&trained, &weight, None, (3, 3)).is_none());
 }

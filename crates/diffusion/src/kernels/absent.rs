@@ -1,9 +1,15 @@
 //! The kernels of a build without them: burn's operators do all the work.
 
+use std::ops::Range;
+
 use burn::tensor::Tensor;
 
 use super::InvertedResidual;
 use crate::nn::KeyBias;
+
+/// Nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Prepared;
 
 /// None.
 pub fn attend(
@@ -17,11 +23,20 @@ pub fn attend(
 }
 
 /// None.
+pub fn in_parts<T: Send, const D: usize>(
+    _batch: &Tensor<D>,
+    _work: impl Fn(Range<usize>) -> T + Sync + Send,
+) -> Option<Vec<T>> {
+    None
+}
+
+/// None.
 pub fn convolve(
     _input: &Tensor<4>,
     _weight: &Tensor<4>,
     _bias: Option<&Tensor<1>>,
     _padding: (usize, usize),
+    _prepared: &Prepared,
 ) -> Option<Tensor<4>> {
     None
 }

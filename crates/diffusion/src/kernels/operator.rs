@@ -71,11 +71,16 @@ pub(super) fn apply_affine<const D: usize>(
 }
 
 /// A tensor of the processor's memory in f32.
-fn plain(tensor: DispatchTensor) -> Option<FlexTensor> {
+pub(super) fn plain(tensor: DispatchTensor) -> Option<FlexTensor> {
     match <DispatchTensor as DispatchKindConversion<Flex>>::try_into_backend(tensor) {
         Ok(BackendTensor::Float(tensor)) if tensor.dtype() == DType::F32 => Some(tensor),
         _ => None,
     }
+}
+
+/// Whether kernels take the tensor, and nothing is recorded.
+pub(super) fn is_plain<const D: usize>(tensor: &Tensor<D>) -> bool {
+    plain(tensor.clone().into_dispatch()).is_some()
 }
 
 fn contiguous(tensor: FlexTensor) -> FlexTensor {

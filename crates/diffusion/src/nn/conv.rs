@@ -7,6 +7,7 @@ use burn::tensor::{Device, Tensor};
 use super::dispatch::{MAX_DISPATCH_FLOP, channel_flop, convolution_pieces};
 use super::low_rank::LowRankConv2d;
 use super::norm::in_type;
+use crate::kernels::Prepared;
 use crate::weights::{Init, Loader};
 use crate::{Result, kernels};
 
@@ -82,6 +83,8 @@ pub struct Conv2d {
     stride: usize,
     #[module(skip)]
     padding: (usize, usize),
+    #[module(skip)]
+    prepared: Prepared,
 }
 
 impl Conv2d {
@@ -107,6 +110,7 @@ impl Conv2d {
             lora: LowRankConv2d::load(loader, inputs, outputs, kernel),
             stride: config.stride,
             padding: config.padding,
+            prepared: Prepared::default(),
         })
     }
 
@@ -216,7 +220,8 @@ impl Conv2d {
 
     fn convolve(&self, input: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
         if self.stride == 1
-            && let Some(done) = kernels::convolve(&input, &weight, bias.as_ref(), self.padding)
+            && let Some(done) =
+                kernels::convolve(&input, &weight, bias.as_ref(), self.padding, &self.prepared)
         {
             return done;
         }

@@ -9,7 +9,7 @@ use super::reference::References;
 use super::{ReferenceOptions, ReferenceStates, UNet2DConditionConfig};
 use crate::nn::{Activation, Conv2d, Conv2dConfig, GroupNorm, in_type};
 use crate::weights::Loader;
-use crate::{DiffusionError, Result};
+use crate::{DiffusionError, Result, kernels};
 
 /// Predicts noise (or velocity) from noisy latents, timestep and text context.
 #[derive(Module, Debug)]
@@ -94,13 +94,25 @@ impl UNet2DConditionModel {
         encoder_hidden_states: Tensor<3>,
         references: Option<&ReferenceStates>,
     ) -> Result<Tensor<4>> {
-        self.forward_observed(
-            sample,
-            timesteps,
-            encoder_hidden_states,
-            references,
-            &mut |_, _| {},
-        )
+        self.check(&sample, timesteps, &encoder_hidden_states)?;
+        let whole = |sample, timesteps: &[f32], context, references: Option<&ReferenceStates>| {
+            let mut references = References::using(references);
+            self.run(sample, timesteps, context, &mut references, &mut |_, _| {})
+        };
+        let parts = kernels::in_parts(&sample, |photos| {
+            let (first, count) = (photos.start, photos.len());
+            let references = references.map(|states| states.of(photos.clone()));
+            whole(
+                sample.clone().narrow(0, first, count),
+                timesteps.get(photos).unwrap_or(timesteps),
+                encoder_hidden_states.clone().narrow(0, first, count),
+                references.as_ref(),
+            )
+        });
+        Ok(match parts {
+            Some(parts) => Tensor::cat(parts, 0),
+            None => whole(sample, timesteps, encoder_hidden_states, references),
+        })
     }
 
     /// As [`Self::forward`]; `observe` is shown the output of `conv_in` and of every block under

@@ -4,6 +4,8 @@
 //! at a small enough size. Later passes append them to their own, with a bias on their logits that
 //! keeps many photos from drowning the photo itself.
 
+use std::ops::Range;
+
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::nn::KeyBias;
@@ -50,6 +52,21 @@ impl ReferenceStates {
         let off = Tensor::from_data(TensorData::new(off, [present.len(), 1, 1, 1]), device);
         self.bias = self.bias + off;
         self
+    }
+
+    /// Those of some photos of the batch.
+    pub(super) fn of(&self, photos: Range<usize>) -> Self {
+        let layers = self.layers.iter().map(|layer| {
+            layer.as_ref().map(|kv| KeyValue {
+                key: of(&kv.key, photos.clone()),
+                value: of(&kv.value, photos.clone()),
+            })
+        });
+        Self {
+            layers: layers.collect(),
+            bias: of(&self.bias, photos.clone()),
+            max_tokens: self.max_tokens,
+        }
     }
 
     /// Number of self-attentions that have keys here.
@@ -155,6 +172,14 @@ impl<'a> References<'a> {
             bias: Tensor::from_data(TensorData::new(vec![bias], [1, 1, 1, 1]), device),
             max_tokens,
         }
+    }
+}
+
+/// What belongs to some photos of the batch; all of what is shared by it.
+fn of<const D: usize>(tensor: &Tensor<D>, photos: Range<usize>) -> Tensor<D> {
+    match tensor.dims()[0] {
+        1 => tensor.clone(),
+        _ => tensor.clone().narrow(0, photos.start, photos.len()),
     }
 }
 

@@ -5,26 +5,32 @@
 //! convolution with the output's gradient as its kernel, and an input's as a transposed one: here the first is a
 //! matrix product over all places of a photo, and the second the convolution with the weight turned about.
 
+mod prepared;
 mod weight_gradient;
 mod winograd;
+
+use std::sync::Arc;
 
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::channels::{sums_of_channels, to_itself};
-use super::operator::{Operator, Values, apply};
+use super::operator::{Operator, Values, apply, plain};
+pub use prepared::Prepared;
 use weight_gradient::weight_gradient;
 
 /// `torch.nn.functional.conv2d` with step 1, or `None` where burn's own has to do it.
 ///
 /// # Shapes
 /// `input` `[batch, in, height, width]`, `weight` `[out, in, kernel, kernel]`, `bias` `[out]`; `padding`
-/// before and after, less than the kernel. The result is `[batch, out, height', width']`.
+/// before and after, less than the kernel. The result is `[batch, out, height', width']`. `prepared` belongs to the
+/// layer whose weight it is.
 pub fn convolve(
     input: &Tensor<4>,
     weight: &Tensor<4>,
     bias: Option<&Tensor<1>>,
     padding: (usize, usize),
+    prepared: &Prepared,
 ) -> Option<Tensor<4>> {
     let [batch, inputs, height, width] = input.dims();
     let [outputs, own_inputs, kernel, columns] = weight.dims();
@@ -58,12 +64,14 @@ pub fn convolve(
         input.clone().into_dispatch(),
         weight.clone().into_dispatch(),
     );
+    // What is recorded has a weight that changes with every step, or that is one of many layers'.
+    let transformed = plain(input.clone())
+        .and_then(|_| plain(weight.clone()))
+        .and_then(|weight| prepared.of(&weight, &sizes));
+    let convolution = Convolution { sizes, transformed };
     match bias {
-        None => apply(Convolution(sizes), [input, weight]),
-        Some(bias) => apply(
-            Convolution(sizes),
-            [input, weight, bias.clone().into_dispatch()],
-        ),
+        None => apply(convolution, [input, weight]),
+        Some(bias) => apply(convolution, [input, weight, bias.clone().into_dispatch()]),
     }
 }
 
@@ -94,12 +102,20 @@ impl Sizes {
 }
 
 /// With two inputs (input, weight) or three (and bias).
-#[derive(Debug, Clone, Copy)]
-struct Convolution(Sizes);
+#[derive(Debug, Clone)]
+struct Convolution {
+    sizes: Sizes,
+    /// The weight as [`Prepared`] keeps it.
+    transformed: Option<Arc<Vec<f32>>>,
+}
 
 impl<const N: usize> Operator<N> for Convolution {
     fn forward(&self, inputs: [&[f32]; N]) -> Values {
-        forward(&self.0, inputs[0], inputs[1], inputs.get(2).copied())
+        let (input, bias) = (inputs[0], inputs.get(2).copied());
+        match &self.transformed {
+            Some(weight) => winograd::convolve(&self.sizes, input, weight, bias),
+            None => forward(&self.sizes, input, inputs[1], bias),
+        }
     }
 
     fn backward(
@@ -108,7 +124,7 @@ impl<const N: usize> Operator<N> for Convolution {
         gradient: &[f32],
         wanted: [bool; N],
     ) -> [Option<Values>; N] {
-        let sizes = &self.0;
+        let sizes = &self.sizes;
         let mut found = [const { None }; N];
         for (index, found) in found
             .iter_mut()
@@ -127,7 +143,8 @@ impl<const N: usize> Operator<N> for Convolution {
 
 fn forward(sizes: &Sizes, input: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Values {
     if winograd::takes(sizes) {
-        return winograd::convolve(sizes, input, weight, bias);
+        let weight = winograd::transform_weights(weight, sizes.outputs, sizes.inputs);
+        return winograd::convolve(sizes, input, &weight, bias);
     }
     let bias = bias.map(|bias| of_slice(bias, [sizes.outputs]));
     let input = of_slice(input, sizes.input_shape());

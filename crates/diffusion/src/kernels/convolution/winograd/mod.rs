@@ -39,17 +39,22 @@ pub(super) fn takes(sizes: &Sizes) -> bool {
         && height.div_ceil(2) * width.div_ceil(2) >= FEWEST_TILES
 }
 
-/// `input` `[batch, in, height, width]` with `weight` `[out, in, 3, 3]` and `bias` `[out]`.
+/// Values of a transformed weight.
+pub(super) fn transformed_values(sizes: &Sizes) -> usize {
+    PLACES * sizes.outputs * sizes.inputs
+}
+
+/// `input` `[batch, in, height, width]` with a weight of [`transform_weights`] and `bias` `[out]`.
 pub(super) fn convolve(
     sizes: &Sizes,
     input: &[f32],
-    weight: &[f32],
+    weights: &[f32],
     bias: Option<&[f32]>,
 ) -> Values {
     let [height, width] = sizes.input;
     let layer = Layer {
         photos: input,
-        weights: &transform_weights(weight, sizes.outputs, sizes.inputs),
+        weights,
         bias,
         inputs: sizes.inputs,
         outputs: sizes.outputs,
@@ -127,7 +132,7 @@ impl Grid {
 }
 
 /// `G·g·Gᵀ` of each of `[out, in, 3, 3]`: `[16, out, in]`.
-fn transform_weights(weight: &[f32], outputs: usize, inputs: usize) -> Vec<f32> {
+pub(super) fn transform_weights(weight: &[f32], outputs: usize, inputs: usize) -> Vec<f32> {
     let mut transformed = vec![0.0_f32; PLACES * outputs * inputs];
     // Rows of every place of an output.
     let mut rows: Vec<Vec<&mut [f32]>> = Vec::new();
