@@ -568,6 +568,30 @@ fn a_layer_never_takes_the_weight_it_had() {
 }
 
 #[test]
+fn what_a_layer_keeps_gives_the_gradients_of_a_fresh_one() {
+    let plain = Device::flex();
+    let device = plain.clone().autodiff();
+    let prepared = Prepared::default();
+    let of = |input: &Tensor<4>, weight: &Tensor<4>, prepared: &Prepared| {
+        let output = kernels::convolve(input, weight, None, (1, 1), prepared).unwrap();
+        let gradients = output.square().sum().backward();
+        [input, weight].map(|tensor| tensor.grad(&gradients).map(values))
+    };
+    let photo = || field(1, [2, 20, 16, 16], &device).require_grad();
+    for seed in 2..6 {
+        // Frozen on the tape and off it, and trained, each seen twice.
+        let frozen = field(seed, [24, 20, 3, 3], &device);
+        let trained = frozen.clone().require_grad();
+        for weight in [field(seed, [24, 20, 3, 3], &plain), frozen, trained] {
+            let expected = of(&photo(), &weight, &Prepared::default());
+            assert!(expected[0].is_some());
+            assert_eq!(of(&photo(), &weight, &prepared), expected, "{seed}");
+            assert_eq!(of(&photo(), &weight, &prepared), expected, "{seed}, again");
+        }
+    }
+}
+
+#[test]
 fn a_photo_in_a_batch_has_the_bits_of_a_photo_alone() {
     let device = Device::flex();
     let norm = |input: Tensor<4>| {

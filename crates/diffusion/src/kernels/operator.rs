@@ -71,11 +71,19 @@ pub(super) fn apply_affine<const D: usize>(
 }
 
 /// A tensor of the processor's memory in f32.
-pub(super) fn plain(tensor: DispatchTensor) -> Option<FlexTensor> {
+fn plain(tensor: DispatchTensor) -> Option<FlexTensor> {
     match <DispatchTensor as DispatchKindConversion<Flex>>::try_into_backend(tensor) {
         Ok(BackendTensor::Float(tensor)) if tensor.dtype() == DType::F32 => Some(tensor),
         _ => None,
     }
+}
+
+/// A tensor whose gradient nobody wants: plain, or on a tape that does not record it.
+pub(super) fn constant(tensor: DispatchTensor) -> Option<FlexTensor> {
+    let found = plain(tensor.clone());
+    #[cfg(feature = "training-kernels")]
+    let found = found.or_else(|| recorded::constant(tensor));
+    found.map(contiguous)
 }
 
 /// Whether kernels take the tensor, and nothing is recorded.
@@ -195,6 +203,17 @@ mod recorded {
             OpsKind::UnTracked(prepared) => prepared.finish(output),
         };
         Some(Tensor::from_primitive::<Autodiff<Flex, C>>(output))
+    }
+
+    pub(super) fn constant(tensor: DispatchTensor) -> Option<FlexTensor> {
+        fn of<C: CheckpointStrategy>(tensor: DispatchTensor) -> Option<FlexTensor>
+        where
+            DispatchTensor: DispatchKindConversion<Autodiff<Flex, C>>,
+        {
+            let found = lifted::<C>(tensor)?;
+            (!found.is_tracked()).then(|| found.into_primitive())
+        }
+        of::<NoCheckpointing>(tensor.clone()).or_else(|| of::<BalancedCheckpointing>(tensor))
     }
 
     /// A tensor on the tape; one that is on none is a constant there.

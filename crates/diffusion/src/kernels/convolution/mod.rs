@@ -9,13 +9,13 @@ mod prepared;
 mod weight_gradient;
 mod winograd;
 
-use std::sync::Arc;
-
+use burn::backend::flex::FlexTensor;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::channels::{sums_of_channels, to_itself};
-use super::operator::{Operator, Values, apply, plain};
+use super::operator::{Operator, Values, apply, constant};
+use prepared::For;
 pub use prepared::Prepared;
 use weight_gradient::weight_gradient;
 
@@ -64,11 +64,9 @@ pub fn convolve(
         input.clone().into_dispatch(),
         weight.clone().into_dispatch(),
     );
-    // What is recorded has a weight that changes with every step, or that is one of many layers'.
-    let transformed = plain(input.clone())
-        .and_then(|_| plain(weight.clone()))
-        .and_then(|weight| prepared.of(&weight, &sizes));
-    let convolution = Convolution { sizes, transformed };
+    // A weight that is trained is another one after every step.
+    let kept = constant(weight.clone()).map(|weight| (prepared.clone(), weight));
+    let convolution = Convolution { sizes, kept };
     match bias {
         None => apply(convolution, [input, weight]),
         Some(bias) => apply(convolution, [input, weight, bias.clone().into_dispatch()]),
@@ -105,15 +103,22 @@ impl Sizes {
 #[derive(Debug, Clone)]
 struct Convolution {
     sizes: Sizes,
-    /// The weight as [`Prepared`] keeps it.
-    transformed: Option<Arc<Vec<f32>>>,
+    /// Where transforms of the weight are kept.
+    kept: Option<(Prepared, FlexTensor)>,
+}
+
+impl Convolution {
+    fn transformed(&self, what: For) -> Option<std::sync::Arc<Vec<f32>>> {
+        let (prepared, weight) = self.kept.as_ref()?;
+        prepared.of(weight, &self.sizes, what)
+    }
 }
 
 impl<const N: usize> Operator<N> for Convolution {
     fn forward(&self, inputs: [&[f32]; N]) -> Values {
         let (input, bias) = (inputs[0], inputs.get(2).copied());
-        match &self.transformed {
-            Some(weight) => winograd::convolve(&self.sizes, input, weight, bias),
+        match self.transformed(For::Output) {
+            Some(weight) => winograd::convolve(&self.sizes, input, &weight, bias),
             None => forward(&self.sizes, input, inputs[1], bias),
         }
     }
@@ -132,7 +137,10 @@ impl<const N: usize> Operator<N> for Convolution {
             .filter(|(index, _)| wanted[*index])
         {
             *found = Some(match index {
-                0 => input_gradient(sizes, inputs[1], gradient),
+                0 => match self.transformed(For::InputGradient) {
+                    Some(weight) => winograd::convolve(&backwards(sizes), gradient, &weight, None),
+                    None => forward(&backwards(sizes), gradient, &turned(sizes, inputs[1]), None),
+                },
                 1 => weight_gradient(sizes, inputs[0], gradient),
                 _ => bias_gradient(sizes, gradient),
             });
@@ -170,8 +178,8 @@ fn by_burn(
     Values::new(values, shape)
 }
 
-/// The output's gradient, convolved with the weight turned about and its channels exchanged.
-fn input_gradient(sizes: &Sizes, weight: &[f32], gradient: &[f32]) -> Values {
+/// The weight turned about and its channels exchanged: convolved with it, the output's gradient is the input's.
+fn turned(sizes: &Sizes, weight: &[f32]) -> Vec<f32> {
     let places = sizes.kernel * sizes.kernel;
     let mut turned = vec![0.0_f32; weight.len()];
     for (index, kernel) in weight.chunks_exact(places).enumerate() {
@@ -181,17 +189,20 @@ fn input_gradient(sizes: &Sizes, weight: &[f32], gradient: &[f32]) -> Values {
             .zip(kernel.iter().rev())
             .for_each(|(to, from)| *to = *from);
     }
-    let [outputs, inputs, ..] = sizes.weight_shape();
+    turned
+}
+
+/// Sizes of that convolution.
+fn backwards(sizes: &Sizes) -> Sizes {
     let rest = sizes.kernel - 1;
-    let backwards = Sizes {
-        inputs: outputs,
-        outputs: inputs,
+    Sizes {
+        inputs: sizes.outputs,
+        outputs: sizes.inputs,
         input: sizes.output,
         output: sizes.input,
         padding: (rest - sizes.padding.0, rest - sizes.padding.1),
         ..*sizes
-    };
-    forward(&backwards, gradient, &turned, None)
+    }
 }
 
 fn bias_gradient(sizes: &Sizes, gradient: &[f32]) -> Values {
