@@ -32,7 +32,7 @@ impl Engine {
     /// Profile of Cargo.toml that it is built in, and its folder.
     fn profile(self) -> &'static str {
         match self {
-            Self::Cpu => "release",
+            Self::Cpu => "web",
             Self::WebGpu => "webgpu",
         }
     }

@@ -24,9 +24,12 @@ const PLACES: usize = 16;
 const TILES: usize = 64;
 /// Tiles of a picture below which the definition is quicker.
 const FEWEST_TILES: usize = 16;
-/// Tiles of a row that are transformed at once: one vector of AVX-512, two of AVX2, four of wasm. A half or a quarter
-/// where rows are that short.
-const LANES: usize = 16;
+/// Tiles of a row that are transformed at once: one vector of AVX-512, two of AVX2. In a browser a vector has four, and
+/// every other number costs bytes.
+const LANES: usize = if cfg!(target_family = "wasm") { 4 } else { 16 };
+/// The same where rows are shorter.
+const FEWER_LANES: usize = if cfg!(target_family = "wasm") { 4 } else { 8 };
+const FEWEST_LANES: usize = 4;
 /// Channels in or out below which the definition is quicker.
 const FEWEST_CHANNELS: usize = 16;
 
@@ -200,20 +203,24 @@ impl Layer<'_> {
         let sizes = [self.inputs, self.outputs].map(|channels| PLACES * channels * part.tiles);
         scratch(sizes, |[transformed, products]| {
             vectorised!({
-                match columns {
-                    ..=4 => self.transform::<4>(part, transformed),
-                    5..=8 => self.transform::<8>(part, transformed),
-                    _ => self.transform::<LANES>(part, transformed),
+                if columns <= FEWEST_LANES {
+                    self.transform::<FEWEST_LANES>(part, transformed);
+                } else if columns <= FEWER_LANES {
+                    self.transform::<FEWER_LANES>(part, transformed);
+                } else {
+                    self.transform::<LANES>(part, transformed);
                 }
             });
             for place in 0..PLACES {
                 self.product(place, part.tiles, transformed, products);
             }
             vectorised!({
-                match columns {
-                    ..=4 => self.write::<4>(part, products, rows_of),
-                    5..=8 => self.write::<8>(part, products, rows_of),
-                    _ => self.write::<LANES>(part, products, rows_of),
+                if columns <= FEWEST_LANES {
+                    self.write::<FEWEST_LANES>(part, products, rows_of);
+                } else if columns <= FEWER_LANES {
+                    self.write::<FEWER_LANES>(part, products, rows_of);
+                } else {
+                    self.write::<LANES>(part, products, rows_of);
                 }
             });
         });
