@@ -13,7 +13,11 @@ use super::operator::is_plain;
 /// the size of a batch.
 const PHOTOS: usize = 4;
 
-/// What `work` gives for each part of a batch, in their order; `None` where it is best taken as a whole.
+/// What `work` gives for each part of a batch, in their order; `None` where it is best taken as a whole: one photo, and
+/// whatever is not f32 in the processor's memory with no gradient recorded.
+///
+/// # Shapes
+/// `batch` `[photos, …]`; `work` gets a run of photos, all of which together are `0..photos`.
 pub fn in_parts<T: Send, const D: usize>(
     batch: &Tensor<D>,
     work: impl Fn(Range<usize>) -> T + Sync + Send,

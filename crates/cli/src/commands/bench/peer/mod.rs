@@ -146,7 +146,7 @@ impl Bench<'_> {
 
     /// Hands `given` to the peer, and takes turns: ours, theirs, ours, theirs. Results of the first turn,
     /// which is not timed, have to be equal. A turn is several runs, of which the last is timed, on either
-    /// side: in a job one step follows another, and the first after the other program's turn find caches not their own.
+    /// side: in a job one step follows another, and the first after the other program's turn finds caches not its own.
     fn alternate(
         &mut self,
         (name, goal): (&str, f64),
