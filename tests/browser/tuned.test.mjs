@@ -1,6 +1,7 @@
 // Models that the command tuned, in a real browser: the same numbers as natively, by a profile and by a bundle.
 
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { browser, difference, judged, open, root, run, scratch, serve } from './support.mjs';
@@ -94,6 +95,19 @@ test('a profile with a LoRA and a tuned decoder, one without, and the first agai
   same('lora', again);
   assert.equal(again.json.score, first.json.score);
   assert.ok(again.heap <= 256 * 2 ** 20, `the module holds ${again.heap} bytes`);
+});
+
+const skip = !existsSync(join(root, 'web/dist/wasm/webgpu_bg.wasm')) && 'the WebGPU engine is not built';
+
+test('on WebGPU, a profile with a LoRA and a tuned decoder, and one without', { skip }, async () => {
+  const [tuned, plainly] = await judge({ device: 'webgpu' }, lora, plain);
+  same('lora', tuned);
+  same('plain', plainly);
+});
+
+test('on WebGPU, a model that was tuned whole', { skip }, async () => {
+  const [got] = await judge({ device: 'webgpu', bundle: '/bundles/tuned/' }, full);
+  same('full', got);
 });
 
 test('a model that was tuned whole, as a bundle; profiles of another model are refused', async () => {

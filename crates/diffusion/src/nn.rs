@@ -3,17 +3,19 @@
 mod activation;
 mod attention;
 mod conv;
-mod dispatch;
+pub(crate) mod dispatch;
+mod inverted_residual;
 mod linear;
 mod low_rank;
 mod norm;
 mod resample;
 mod resnet;
 
-pub use activation::{Activation, gelu_exact, quick_gelu};
+pub use activation::{Activation, geglu, gelu_exact, quick_gelu};
 pub use attention::{KeyBias, attend, attend_composed};
-pub use conv::{Conv2d, Conv2dConfig};
+pub use conv::{Conv2d, Conv2dConfig, conv2d};
 pub use dispatch::MAX_DISPATCH_FLOP;
+pub use inverted_residual::{InvertedResidual, padding as mobile_padding};
 pub use linear::{Embedding, Linear};
 pub use low_rank::{
     ATTENTION_MODULES, CONVOLUTION_MODULES, LoraConfig, LowRankConv2d, LowRankLinear,

@@ -3,7 +3,7 @@
 //! Differences are relative to the largest value of the expected tensor.
 
 use anomalysd_diffusion::kernels::{self, Prepared};
-use anomalysd_diffusion::nn::{GroupNorm, KeyBias, LayerNorm, attend_composed};
+use anomalysd_diffusion::nn::{GroupNorm, InvertedResidual, KeyBias, LayerNorm, attend_composed};
 use anomalysd_diffusion::noise;
 use anomalysd_diffusion::weights::Loader;
 use burn::module::{Param, ParamId};
@@ -86,7 +86,7 @@ fn convolve(
     bias: Option<&Tensor<1>>,
     padding: (usize, usize),
 ) -> Option<Tensor<4>> {
-    kernels::convolve(input, weight, bias, padding, &Prepared::default())
+    kernels::convolve(input, weight, bias, padding, 1, &Prepared::default())
 }
 
 fn row(tensor: &Tensor<4>) -> Tensor<1> {
@@ -418,7 +418,7 @@ fn pixels_go_where_plain_operators_put_them() {
 }
 
 /// The same block by burn's operators.
-fn composed_block(input: &Tensor<4>, block: &kernels::InvertedResidual<'_>) -> Tensor<4> {
+fn composed_block(input: &Tensor<4>, block: &InvertedResidual<'_>) -> Tensor<4> {
     use burn::tensor::module::conv2d;
     let pointwise = |x: Tensor<4>, of: (&Tensor<4>, &Tensor<1>)| {
         let options = ConvOptions::new([1; 2], [0; 2], [1; 2], 1);
@@ -461,7 +461,7 @@ fn mobile_blocks_are_those_of_plain_operators() {
         let bias = |stream, count| field::<1>(stream, [count], &device);
         let (first, middle, last) = (bias(5, wide), bias(6, wide), bias(7, outputs));
         let expanded = inputs != wide;
-        let block = kernels::InvertedResidual {
+        let block = InvertedResidual {
             expand: expanded.then_some((&expand, &first)),
             depthwise: (&depthwise, &middle),
             project: (&project, &last),
@@ -492,7 +492,7 @@ fn mobile_blocks_whose_gradient_is_wanted_or_whose_sizes_disagree_are_left_to_bu
     };
     let refused = |device: &Device, channels: usize, stride: usize, skip: bool| {
         let (depthwise, middle, project, last) = weights(&plain);
-        let block = kernels::InvertedResidual {
+        let block = InvertedResidual {
             expand: None,
             depthwise: (&depthwise, &middle),
             project: (&project, &last),
@@ -551,7 +551,7 @@ fn a_layer_never_takes_the_weight_it_had() {
     let photo = field(1, [1, 24, 16, 16], &device);
     let prepared = Prepared::default();
     let by = |weight: &Tensor<4>, prepared: &Prepared| {
-        values(kernels::convolve(&photo, weight, None, (1, 1), prepared).unwrap())
+        values(kernels::convolve(&photo, weight, None, (1, 1), 1, prepared).unwrap())
     };
     // Tensors that come and go, so that one may lie where another lay; views of one tensor; the same one twice.
     for seed in 0..40 {
@@ -573,7 +573,7 @@ fn what_a_layer_keeps_gives_the_gradients_of_a_fresh_one() {
     let device = plain.clone().autodiff();
     let prepared = Prepared::default();
     let of = |input: &Tensor<4>, weight: &Tensor<4>, prepared: &Prepared| {
-        let output = kernels::convolve(input, weight, None, (1, 1), prepared).unwrap();
+        let output = kernels::convolve(input, weight, None, (1, 1), 1, prepared).unwrap();
         let gradients = output.square().sum().backward();
         [input, weight].map(|tensor| tensor.grad(&gradients).map(values))
     };

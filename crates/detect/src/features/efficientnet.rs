@@ -3,10 +3,10 @@
 //! Source: the Python package `efficientnet_lite_pytorch` 0.1.0 (Apache-2.0), whose paddings are
 //! those of an input of 224×224: (0, 1) for a strided 3×3, (1, 2) for a strided 5×5 convolution.
 
-use anomalysd_diffusion::kernels::{InvertedResidual, inverted_residual};
+use anomalysd_diffusion::nn::{InvertedResidual, conv2d, mobile_padding};
 use anomalysd_diffusion::weights::{Init, Loader, ReadAt};
 use anomalysd_imaging::Photo;
-use burn::tensor::{Device, Tensor, module::conv2d, ops::ConvOptions};
+use burn::tensor::{Device, Tensor};
 
 use super::file::WeightsFile;
 use super::{FeatureLayers, FeatureNetwork, layers, upload};
@@ -51,7 +51,6 @@ struct Convolution {
     weight: Tensor<4>,
     bias: Tensor<1>,
     stride: usize,
-    groups: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -106,18 +105,18 @@ impl EfficientNetLite0 {
 
     pub(super) fn from_file(file: &WeightsFile, device: &Device) -> Result<Self, DetectError> {
         let loader = Loader::new(&file.source, device);
-        let stem = convolution(&loader, "_conv_stem", "_bn0", [32, 3, 3, 3], 2, 1)?;
+        let stem = convolution(&loader, "_conv_stem", "_bn0", [32, 3, 3, 3], 2)?;
         let mut blocks = Vec::with_capacity(BLOCKS.len());
         for (index, &(kernel, stride, expansion, inputs, outputs)) in BLOCKS.iter().enumerate() {
             let block = loader.prefix(format!("_blocks.{index}"));
             let wide = inputs * expansion;
             let expand = (expansion > 1)
-                .then(|| convolution(&block, "_expand_conv", "_bn0", [wide, inputs, 1, 1], 1, 1));
+                .then(|| convolution(&block, "_expand_conv", "_bn0", [wide, inputs, 1, 1], 1));
             let shape = [wide, 1, kernel, kernel];
             blocks.push(Block {
                 expand: expand.transpose()?,
-                depthwise: convolution(&block, "_depthwise_conv", "_bn1", shape, stride, wide)?,
-                project: convolution(&block, "_project_conv", "_bn2", [outputs, wide, 1, 1], 1, 1)?,
+                depthwise: convolution(&block, "_depthwise_conv", "_bn1", shape, stride)?,
+                project: convolution(&block, "_project_conv", "_bn2", [outputs, wide, 1, 1], 1)?,
                 skip: stride == 1 && inputs == outputs,
             });
         }
@@ -176,16 +175,7 @@ impl Block {
             stride: self.depthwise.stride,
             skip: self.skip,
         };
-        if let Some(output) = inverted_residual(&input, &block) {
-            return output;
-        }
-        let mut x = input.clone();
-        if let Some(expand) = &self.expand {
-            x = relu6(expand.forward(x));
-        }
-        x = relu6(self.depthwise.forward(x));
-        x = self.project.forward(x);
-        if self.skip { x + input } else { x }
+        block.forward(input)
     }
 }
 
@@ -196,20 +186,9 @@ impl Convolution {
 
     fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let [_, _, kernel, _] = self.weight.dims();
-        let total = kernel - self.stride.min(kernel);
-        let (before, after) = (total / 2, total - total / 2);
-        let (input, padding) = if before == after {
-            (input, before)
-        } else {
-            (input.pad([(before, after), (before, after)], 0.0), 0)
-        };
-        let options = ConvOptions::new(
-            [self.stride, self.stride],
-            [padding, padding],
-            [1, 1],
-            self.groups,
-        );
-        conv2d(input, self.weight.clone(), Some(self.bias.clone()), options)
+        let padding = mobile_padding(kernel, self.stride);
+        let (weight, bias) = (self.weight.clone(), self.bias.clone());
+        conv2d(input, weight, Some(bias), padding, self.stride)
     }
 }
 
@@ -224,7 +203,6 @@ fn convolution(
     norm: &str,
     shape: [usize; 4],
     stride: usize,
-    groups: usize,
 ) -> Result<Convolution, DetectError> {
     let weight: Tensor<4> = loader
         .prefix(name)
@@ -237,6 +215,5 @@ fn convolution(
         weight: weight * scale.reshape([shape[0], 1, 1, 1]),
         bias,
         stride,
-        groups,
     })
 }

@@ -2,19 +2,16 @@
 
 use std::ops::Index;
 
-use burn::tensor::{
-    DType, Device, Tensor, TensorData,
-    module::{conv2d, max_pool2d},
-    ops::{ConvOptions, MaxPoolOptions},
-};
+use burn::tensor::{DType, Device, Tensor, TensorData, module::max_pool2d, ops::MaxPoolOptions};
 use half::f16;
 
 use super::Expected;
 use super::host::{self, Convolution};
 use super::probes::{Probe, SIDE, TOKENS};
 use crate::nn::{
-    Activation, Conv2d, Conv2dConfig, Embedding, GroupNorm, LayerNorm, Linear, as_f32, attend,
-    pixel_shuffle, pixel_unshuffle, upsample_nearest_2x,
+    Activation, Conv2d, Conv2dConfig, Embedding, GroupNorm, InvertedResidual, LayerNorm, Linear,
+    as_f32, attend, conv2d, geglu, mobile_padding, pixel_shuffle, pixel_unshuffle,
+    upsample_nearest_2x,
 };
 use crate::noise;
 use crate::weights::{HalfStorage, HostTensor, Loader, TensorSource};
@@ -145,12 +142,13 @@ impl Probe {
                 stride,
                 side,
             } => convolution([outputs, inputs, kernel], stride, side, device),
-            Self::Depthwise {
-                channels,
+            Self::Block {
+                inputs,
+                wide,
                 kernel,
                 stride,
                 side,
-            } => Ok(depthwise(channels, kernel, stride, side, device)),
+            } => Ok(block(inputs, wide, [kernel, stride], side, device)),
             Self::Window {
                 outputs,
                 inputs,
@@ -188,6 +186,7 @@ impl Probe {
                 side,
             } => Ok(activate(activation, channels, side, device)),
             Self::Clamp { channels, side } => Ok(clamp(channels, side, device)),
+            Self::Gate { width, tokens } => Ok(gate(width, tokens, device)),
             Self::Lookup { width } => lookup(width, device),
             Self::Halves => Ok(halves(device)),
             Self::Upsample { channels, side } => Ok(upsample(channels, side, device)),
@@ -231,39 +230,77 @@ fn convolution(
     Ok((flat(computed), expected.collect()))
 }
 
-fn depthwise(
-    channels: usize,
-    kernel: usize,
-    stride: usize,
+fn block(
+    inputs: usize,
+    wide: usize,
+    [kernel, stride]: [usize; 2],
     side: usize,
     device: &Device,
 ) -> Answers {
-    let input = draw("input", channels * side * side);
-    let weight = draw("weight", channels * kernel * kernel);
-    // As the feature network's: more zeros after than before, in a step of their own.
-    let padding = kernel / 2;
-    let picture = upload(&input, [1, channels, side, side], device);
-    let picture = picture.pad([(padding - 1, padding + 1); 2], 0.0);
-    let options = ConvOptions::new([stride; 2], [0; 2], [1, 1], channels);
-    let filters = upload(&weight, [channels, 1, kernel, kernel], device);
-    let computed = conv2d(picture, filters, None, options);
+    let input = draw("input", inputs * side * side);
+    let names = ["expand", "depthwise", "project"];
+    let counts = [wide * inputs, wide * kernel * kernel, inputs * wide];
+    let [expand, depthwise, project] = [0, 1, 2].map(|i| draw(names[i], counts[i]));
+    let biases = ["expand bias", "depthwise bias", "project bias"];
+    let counts = [wide, wide, inputs];
+    let biases = [0, 1, 2].map(|i| draw(biases[i], counts[i]));
+    let [of_expand, of_depthwise, of_project] = [
+        (&expand, [wide, inputs, 1, 1], 0),
+        (&depthwise, [wide, 1, kernel, kernel], 1),
+        (&project, [inputs, wide, 1, 1], 2),
+    ]
+    .map(|(weight, shape, at)| {
+        let bias: Tensor<1> = upload(&biases[at], [counts[at]], device);
+        (upload::<4>(weight, shape, device), bias)
+    });
+    let [widens, skip] = [wide != inputs, stride == 1];
+    let computed = InvertedResidual {
+        expand: widens.then_some((&of_expand.0, &of_expand.1)),
+        depthwise: (&of_depthwise.0, &of_depthwise.1),
+        project: (&of_project.0, &of_project.1),
+        stride,
+        skip,
+    }
+    .forward(upload(&input, [1, inputs, side, side], device));
     let [_, _, height, width] = computed.dims();
-    let area = side * side;
-    let expected = places(channels * height * width).map(|index| {
-        let channel = index / (height * width);
-        let mut sum = 0.0;
+    let (before, _) = mobile_padding(kernel, stride);
+    let pixel = |channel: usize, y: usize, x: usize| input[(channel * side + y) * side + x];
+    let limited = |sum: f64| sum.clamp(0.0, 6.0);
+    let widened = |channel: usize, y: usize, x: usize| {
+        if !widens {
+            return f64::from(pixel(channel, y, x));
+        }
+        let weights = &expand[channel * inputs..][..inputs];
+        let pixels: Vec<f32> = (0..inputs).map(|of| pixel(of, y, x)).collect();
+        limited(host::dot(weights, &pixels) + f64::from(biases[0][channel]))
+    };
+    let middle = |channel: usize, row: usize, column: usize| {
+        let mut sum = f64::from(biases[1][channel]);
         for dy in 0..kernel {
             for dx in 0..kernel {
-                let y = (index / width % height) * stride + dy;
-                let x = (index % width) * stride + dx;
-                // Positions in the padded picture, whose first zeros are one fewer.
-                let inside = |at: usize| at.checked_sub(padding - 1).filter(|at| *at < side);
-                if let (Some(y), Some(x)) = (inside(y), inside(x)) {
-                    let pixel = input[channel * area + y * side + x];
-                    let filter = weight[(channel * kernel + dy) * kernel + dx];
-                    sum += f64::from(pixel) * f64::from(filter);
+                // Positions among the zeros around.
+                let inside = |at: usize| at.checked_sub(before).filter(|at| *at < side);
+                let (y, x) = (inside(row * stride + dy), inside(column * stride + dx));
+                if let (Some(y), Some(x)) = (y, x) {
+                    let filter = depthwise[(channel * kernel + dy) * kernel + dx];
+                    sum += widened(channel, y, x) * f64::from(filter);
                 }
             }
+        }
+        limited(sum)
+    };
+    let expected = places(inputs * height * width).map(|index| {
+        let (output, row, column) = (
+            index / (height * width),
+            index / width % height,
+            index % width,
+        );
+        let mut sum = f64::from(biases[2][output]);
+        for channel in 0..wide {
+            sum += middle(channel, row, column) * f64::from(project[output * wide + channel]);
+        }
+        if skip {
+            sum += f64::from(pixel(output, row, column));
         }
         (index, sum)
     });
@@ -280,8 +317,7 @@ fn window(
     let weight = draw("weight", outputs * inputs * kernel * kernel);
     let picture = upload(&input, [1, inputs, side, side], device);
     let filters = upload(&weight, [outputs, inputs, kernel, kernel], device);
-    let options = ConvOptions::new([stride; 2], [padding; 2], [1, 1], 1);
-    let computed = conv2d(picture, filters, None, options);
+    let computed = conv2d(picture, filters, None, (padding, padding), stride);
     let [_, _, height, width] = computed.dims();
     let expected = places(outputs * height * width).map(|index| {
         let output = index / (height * width);
@@ -440,6 +476,17 @@ fn clamp(channels: usize, side: usize, device: &Device) -> Answers {
     let expected =
         places(input.len()).map(|index| (index, f64::from(input[index].clamp(0.0, 0.5))));
     (flat(tensor.clamp(0.0, 0.5)), expected.collect())
+}
+
+fn gate(width: usize, tokens: usize, device: &Device) -> Answers {
+    let both = draw("both", tokens * 2 * width);
+    let computed = geglu(upload(&both, [1, tokens, 2 * width], device));
+    let expected = places(tokens * width).map(|index| {
+        let first = index / width * 2 * width + index % width;
+        let gate = host::activation(Activation::Gelu, both[first + width]);
+        (index, f64::from(both[first]) * gate)
+    });
+    (flat(computed), expected.collect())
 }
 
 fn lookup(width: usize, device: &Device) -> Result<Answers> {

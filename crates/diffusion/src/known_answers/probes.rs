@@ -16,14 +16,14 @@ pub const TOKENS: usize = 77;
 const MAX_FLOP: u64 = 100_000_000;
 /// Values of a picture in those probes that compute next to nothing.
 const MAX_VALUES: usize = 1 << 22;
-/// Channels, kernel, stride of the feature network's depthwise convolutions, and the photo's side over
-/// that of their input.
-const FEATURE_DEPTHWISE: [[usize; 4]; 5] = [
-    [32, 3, 1, 2],
-    [96, 3, 2, 2],
-    [144, 3, 1, 4],
-    [144, 5, 2, 4],
-    [240, 5, 1, 8],
+/// Channels in and between, kernel, stride of the feature network's blocks, and the photo's side over that of their
+/// input.
+const FEATURE_BLOCKS: [[usize; 5]; 5] = [
+    [32, 32, 3, 1, 2],
+    [16, 96, 3, 2, 2],
+    [24, 144, 3, 1, 4],
+    [24, 144, 5, 2, 4],
+    [40, 240, 5, 1, 8],
 ];
 /// Outputs, inputs, kernel and stride of its first convolution, which sees the whole photo.
 const FEATURE_STEM: [usize; 4] = [32, 3, 3, 2];
@@ -41,9 +41,10 @@ pub enum Probe {
         stride: usize,
         side: usize,
     },
-    /// One filter per channel, over zeros that are added at the right and below alone.
-    Depthwise {
-        channels: usize,
+    /// A mobile network's block, as many channels out as in, which are added where its step is 1.
+    Block {
+        inputs: usize,
+        wide: usize,
         kernel: usize,
         stride: usize,
         side: usize,
@@ -96,6 +97,11 @@ pub enum Probe {
         channels: usize,
         side: usize,
     },
+    /// One half of each token, times GELU of the other.
+    Gate {
+        width: usize,
+        tokens: usize,
+    },
     /// Rows of a table by their numbers.
     Lookup {
         width: usize,
@@ -132,14 +138,15 @@ impl std::fmt::Display for Probe {
                 f,
                 "{kernel}×{kernel} convolution of {inputs} to {outputs} channels, stride {stride}"
             ),
-            Self::Depthwise {
-                channels,
+            Self::Block {
+                inputs,
+                wide,
                 kernel,
                 stride,
                 ..
             } => write!(
                 f,
-                "{kernel}×{kernel} convolution of {channels} groups, stride {stride}"
+                "block of {inputs} channels by {wide}, {kernel}×{kernel}, stride {stride}"
             ),
             Self::Window {
                 outputs,
@@ -170,6 +177,7 @@ impl std::fmt::Display for Probe {
                 ..
             } => write!(f, "{activation:?} of {channels} channels"),
             Self::Clamp { channels, .. } => write!(f, "clamp of {channels} channels"),
+            Self::Gate { width, .. } => write!(f, "gate of width {width}"),
             Self::Lookup { width } => write!(f, "lookup of vectors of width {width}"),
             Self::Halves => f.write_str("f16 weights"),
             Self::Upsample { channels, .. } => write!(f, "upsampling of {channels} channels"),
@@ -183,7 +191,7 @@ impl std::fmt::Display for Probe {
             | Self::Window { side, .. }
             | Self::MaxPool { side, .. }
             | Self::Choice { side, .. }
-            | Self::Depthwise { side, .. }
+            | Self::Block { side, .. }
             | Self::GroupNorm { side, .. }
             | Self::Activation { side, .. }
             | Self::Clamp { side, .. }
@@ -192,6 +200,7 @@ impl std::fmt::Display for Probe {
             | Self::Concatenation { side, .. } => write!(f, ", {side}×{side} pixels"),
             Self::Linear { tokens, .. }
             | Self::LayerNorm { tokens, .. }
+            | Self::Gate { tokens, .. }
             | Self::Attention { tokens, .. } => write!(f, ", {tokens} tokens"),
             Self::Lookup { .. } | Self::Halves => Ok(()),
         }
@@ -228,8 +237,9 @@ pub fn at_widths(widths: &OperatorWidths) -> Vec<Probe> {
     }
     // The feature network's.
     for (kernel, stride) in [(3, 1), (3, 2), (5, 1), (5, 2)] {
-        probes.push(Probe::Depthwise {
-            channels: 144,
+        probes.push(Probe::Block {
+            inputs: 24,
+            wide: 144,
             kernel,
             stride,
             side,
@@ -269,6 +279,10 @@ pub fn at_widths(widths: &OperatorWidths) -> Vec<Probe> {
             });
         }
         probes.push(Probe::LayerNorm {
+            width: channels,
+            tokens,
+        });
+        probes.push(Probe::Gate {
             width: channels,
             tokens,
         });
@@ -333,14 +347,19 @@ pub fn at_sizes(widths: &OperatorWidths) -> Vec<Probe> {
             stride,
             side: photo,
         });
-        for [channels, kernel, stride, over] in FEATURE_DEPTHWISE {
+        for [inputs, wide, kernel, stride, over] in FEATURE_BLOCKS {
             let side = photo / over;
-            probes.push(Probe::Depthwise {
-                channels: some(channels, side),
+            let of = |part: usize| Probe::Block {
+                inputs: inputs.div_ceil(part),
+                wide: wide / inputs * inputs.div_ceil(part),
                 kernel,
                 stride,
                 side,
-            });
+            };
+            // Of a large photo fewer channels.
+            let parts = (0..).map(|halved| 1 << halved);
+            let affordable = |part: &usize| of(*part).flop() <= MAX_FLOP || *part >= inputs;
+            probes.extend(parts.into_iter().find(affordable).map(of));
         }
         for [kernel, stride, padding] in FEATURE_WINDOWS {
             probes.push(Probe::Window {
@@ -401,6 +420,10 @@ fn at_level(probes: &mut Vec<Probe>, side: usize, level: &LevelWidths) {
     }
     if let Some(&width) = level.layer_norms.first() {
         probes.push(Probe::LayerNorm { width, tokens });
+        probes.push(Probe::Gate {
+            width: some(width, side),
+            tokens,
+        });
     }
     if let Some(&[width, heads]) = level.attentions.first() {
         let whole = attention(width, heads);
@@ -483,14 +506,19 @@ impl Probe {
                 let side = side.div_ceil(stride);
                 product(&[2, outputs, inputs, kernel, kernel, side, side])
             }
-            Self::Depthwise {
-                channels,
+            Self::Block {
+                inputs,
+                wide,
                 kernel,
                 stride,
                 side,
             } => {
+                let expand = match wide == inputs {
+                    true => 0,
+                    false => product(&[2, inputs, wide, side, side]),
+                };
                 let side = side.div_ceil(stride);
-                product(&[2, channels, kernel, kernel, side, side])
+                expand + product(&[2, wide, kernel * kernel + inputs, side, side])
             }
             Self::Linear {
                 outputs,

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Tensor, activation};
 
-use crate::{Result, config};
+use crate::{Result, config, kernels};
 
 /// A pointwise activation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +54,18 @@ impl Activation {
 /// x·Φ(x) with the error function, as `torch.nn.functional.gelu`.
 pub fn gelu_exact<const D: usize>(input: Tensor<D>) -> Tensor<D> {
     activation::gelu(input)
+}
+
+/// `a·gelu(b)` of the two halves of the last dimension.
+///
+/// # Shapes
+/// `[batch, tokens, 2·width]` to `[batch, tokens, width]`.
+pub fn geglu(both: Tensor<3>) -> Tensor<3> {
+    if let Some(done) = kernels::geglu(&both) {
+        return done;
+    }
+    let width = both.dims()[2] / 2;
+    both.clone().narrow(2, 0, width) * gelu_exact(both.narrow(2, width, width))
 }
 
 /// x·σ(1.702 x).

@@ -219,18 +219,43 @@ impl Conv2d {
     }
 
     fn convolve(&self, input: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
-        if self.stride == 1
-            && let Some(done) =
-                kernels::convolve(&input, &weight, bias.as_ref(), self.padding, &self.prepared)
-        {
-            return done;
-        }
-        burn::tensor::module::conv2d(input, weight, bias, self.options())
+        let (padding, stride) = (self.padding, self.stride);
+        kernels::convolve(
+            &input,
+            &weight,
+            bias.as_ref(),
+            padding,
+            stride,
+            &self.prepared,
+        )
+        .unwrap_or_else(|| burn::tensor::module::conv2d(input, weight, bias, self.options()))
     }
 
     fn options(&self) -> ConvOptions<2> {
         ConvOptions::new_with_padding([self.stride; 2], [self.padding; 2], [1, 1], 1)
     }
+}
+
+/// The convolution of a weight that is no layer's: `padding` zeros before and after, a step of `stride`. It is one
+/// dispatch, whatever its size.
+///
+/// # Shapes
+/// `input` `[batch, in, height, width]`, `weight` `[out, in, kernel, kernel]`, `bias` `[out]`; the result
+/// `[batch, out, height', width']`.
+pub fn conv2d(
+    input: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    padding: (usize, usize),
+    stride: usize,
+) -> Tensor<4> {
+    let fresh = Prepared::default();
+    kernels::convolve(&input, &weight, bias.as_ref(), padding, stride, &fresh).unwrap_or_else(
+        || {
+            let options = ConvOptions::new_with_padding([stride; 2], [padding; 2], [1, 1], 1);
+            burn::tensor::module::conv2d(input, weight, bias, options)
+        },
+    )
 }
 
 #[cfg(test)]

@@ -10,6 +10,9 @@ use std::ops::Range;
 /// Floating-point operations of one dispatch; a multiplication and an addition are two.
 pub const MAX_DISPATCH_FLOP: u64 = 20_000_000_000;
 
+/// Output channels that kernels compute at once.
+const VECTOR: usize = 4;
+
 /// `count` units of `unit_flop` each, in runs within `limit`; a single unit may be above it.
 pub fn pieces(count: usize, unit_flop: u64, limit: u64) -> impl Iterator<Item = Range<usize>> {
     let most = most_units(unit_flop, limit).min(count.max(1));
@@ -40,6 +43,11 @@ pub fn convolution_pieces(
     let photo_flop = channel_flop * outputs as u64;
     let of_photos = |photos: Range<usize>| {
         let unit = channel_flop * photos.len() as u64;
+        // Whole vectors of channels, where there are as many.
+        let limit = match most_units(unit, limit) {
+            most @ VECTOR.. => unit.saturating_mul((most / VECTOR * VECTOR) as u64),
+            _ => limit,
+        };
         pieces(outputs, unit, limit).map(move |channels| (photos.clone(), channels))
     };
     pieces(batch, photo_flop, limit)
@@ -97,6 +105,11 @@ mod tests {
         assert_eq!(convolution_pieces(3, 8, 10, 240), [(0..3, 0..8)]);
         assert_eq!(convolution_pieces(3, 8, 10, 239).len(), 2);
         assert_eq!(convolution_pieces(1, 8, 10, 30).len(), 3);
+        // Six channels would do, and four are a vector.
+        assert_eq!(
+            convolution_pieces(1, 8, 10, 60),
+            [(0..1, 0..4), (0..1, 4..8)]
+        );
         // Not even one unit: there is nothing to cut any more.
         assert_eq!(
             convolution_pieces(1, 2, 10, 1),

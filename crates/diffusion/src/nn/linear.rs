@@ -72,16 +72,18 @@ impl Linear {
         let mut shape = input.dims();
         let rows = shape[..D - 1].iter().product();
         let row_flop = 2 * inputs as u64 * outputs as u64;
-        let weight = in_type(self.weight.val(), input.dtype()).transpose();
+        let weight = in_type(self.weight.val(), input.dtype());
         let bias = self.bias.as_ref().map(Param::val);
         let bias = bias.map(|bias| in_type(bias, input.dtype()));
         if most_units(row_flop, limit) >= rows {
-            return burn::tensor::module::linear(input, weight, bias);
+            return burn::tensor::module::linear(input, weight.transpose(), bias);
         }
         let input: Tensor<2> = input.reshape([rows, inputs]);
         let parts = pieces(rows, row_flop, limit).map(|rows| {
             let part = input.clone().narrow(0, rows.start, rows.len());
-            burn::tensor::module::linear(part, weight.clone(), bias.clone())
+            kernels::linear(&part, &weight, bias.as_ref()).unwrap_or_else(|| {
+                burn::tensor::module::linear(part, weight.clone().transpose(), bias.clone())
+            })
         });
         shape[D - 1] = outputs;
         Tensor::cat(parts.collect(), 0).reshape(shape)

@@ -5,9 +5,9 @@ use burn::tensor::Tensor;
 
 use super::config::Level;
 use super::reference::References;
-use crate::nn::{Conv2d, Conv2dConfig, GroupNorm, LayerNorm, Linear, attend, gelu_exact};
+use crate::Result;
+use crate::nn::{Conv2d, Conv2dConfig, GroupNorm, LayerNorm, Linear, attend, geglu};
 use crate::weights::Loader;
-use crate::{Result, kernels};
 
 /// Constant of the group norm before the transformer blocks, whatever `norm_eps` is.
 const GROUP_NORM_EPS: f64 = 1e-6;
@@ -234,11 +234,6 @@ impl GeGlu {
     }
 
     fn forward(&self, tokens: Tensor<3>) -> Tensor<3> {
-        let both = self.proj.forward(tokens);
-        if let Some(done) = kernels::geglu(&both) {
-            return done;
-        }
-        let width = both.dims()[2] / 2;
-        both.clone().narrow(2, 0, width) * gelu_exact(both.narrow(2, width, width))
+        geglu(self.proj.forward(tokens))
     }
 }

@@ -9,10 +9,10 @@ mod depthwise;
 
 use burn::tensor::Tensor;
 
-use super::InvertedResidual;
 use super::matmul::{Matrix, multiply};
 use super::operator::{Operator, Values, apply};
 use super::threads::{each, vectorised, zeros};
+use crate::nn::InvertedResidual;
 use depthwise::Depthwise;
 
 /// Wide values of a task, about: what a core's second cache holds beside their input.

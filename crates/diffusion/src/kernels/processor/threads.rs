@@ -15,7 +15,7 @@ pub(super) fn each<T: Send>(tasks: Vec<T>, work: impl Fn(T) + Sync + Send) {
 /// the block itself: a closure that the compiler leaves as a function of its own is compiled for the oldest processor.
 macro_rules! vectorised {
     ($work:block) => {
-        $crate::kernels::threads::with_widest_vectors(
+        $crate::kernels::processor::threads::with_widest_vectors(
             #[inline(always)]
             || $work,
         )
