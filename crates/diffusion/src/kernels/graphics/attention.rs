@@ -198,6 +198,6 @@ fn softmax_rows<N: Size>(
     }
     let factor = Vector::new(1.0f32 / sum);
     for i in 0..length {
-        scores[(begin + i) as usize] = scores[(begin + i) as usize] * factor;
+        scores[(begin + i) as usize] *= factor;
     }
 }

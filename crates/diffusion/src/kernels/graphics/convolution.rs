@@ -158,8 +158,8 @@ fn gathered<N: Size>(
     let lanes = N::value();
     let vector = comptime!(lanes as u32);
     let channels = comptime!(deep as u32 * vector);
-    let tiles = (sizes.across + comptime!(long as u32 - 1)) / comptime!(long as u32);
-    let blocks = (sizes.outputs + comptime!(channels - 1)) / channels;
+    let tiles = sizes.across.div_ceil(comptime!(long as u32));
+    let blocks = sizes.outputs.div_ceil(channels);
     // Neighbouring units have neighbouring pixels and the same weights.
     let unit = ABSOLUTE_POS as u32;
     let x = unit % tiles * comptime!(long as u32);

@@ -138,7 +138,7 @@ fn each_channel(
     #[comptime] stride: usize,
     #[comptime] long: usize,
 ) {
-    let tiles = (across + comptime!(long as u32 - 1)) / comptime!(long as u32);
+    let tiles = across.div_ceil(comptime!(long as u32));
     let unit = ABSOLUTE_POS as u32;
     let x = unit % tiles * comptime!(long as u32);
     let y = unit / tiles % down;
@@ -171,7 +171,7 @@ fn each_channel(
                 let factor = weight[(taps + k as u32) as usize];
                 #[unroll]
                 for i in 0..long {
-                    sums[i] = factor * pixels[comptime!(i * stride + k)] + sums[i];
+                    sums[i] += factor * pixels[comptime!(i * stride + k)];
                 }
             }
         }

@@ -105,7 +105,7 @@ fn normalise_group<N: Size>(
     let mut squares = Vector::<f32, N>::new(0.0f32);
     for i in range_stepped(UNIT_POS_X, length, comptime!(units as u32)) {
         let centred = input[(begin + i) as usize] - mean;
-        squares = centred * centred + squares;
+        squares += centred * centred;
     }
     let mut own = 0.0f32;
     #[unroll]
@@ -128,7 +128,7 @@ fn normalise_group<N: Size>(
         if then_silu {
             let one = Vector::new(1.0f32);
             let minus = Vector::<f32, N>::new(0.0f32) - value;
-            value = value / (one + minus.exp());
+            value /= one + minus.exp();
         }
         output[(begin + i) as usize] = value;
     }
@@ -208,7 +208,7 @@ fn normalise_rows<N: Size>(
     let mut squares = Vector::<f32, N>::new(0.0f32);
     for i in 0..length {
         let centred = input[(begin + i) as usize] - mean;
-        squares = centred * centred + squares;
+        squares += centred * centred;
     }
     let mut square = 0.0f32;
     #[unroll]

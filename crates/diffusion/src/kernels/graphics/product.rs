@@ -197,8 +197,8 @@ fn plain<N: Size>(
     let lanes = N::value();
     let vector = comptime!(lanes as u32);
     let across = comptime!(wide as u32 * vector);
-    let tiles_across = (sizes.columns + across - 1) / across;
-    let tiles_down = (sizes.rows + comptime!(tall as u32 - 1)) / comptime!(tall as u32);
+    let tiles_across = sizes.columns.div_ceil(across);
+    let tiles_down = sizes.rows.div_ceil(comptime!(tall as u32));
     let unit = ABSOLUTE_POS as u32;
     let matrix = unit / (tiles_across * tiles_down);
     if matrix >= sizes.matrices {
@@ -293,8 +293,8 @@ fn transposed<N: Size>(
     let lanes = N::value();
     let vector = comptime!(lanes as u32);
     let across = comptime!(wide as u32);
-    let tiles_across = (sizes.columns + across - 1) / across;
-    let tiles_down = (sizes.rows + comptime!(tall as u32 - 1)) / comptime!(tall as u32);
+    let tiles_across = sizes.columns.div_ceil(across);
+    let tiles_down = sizes.rows.div_ceil(comptime!(tall as u32));
     let unit = ABSOLUTE_POS as u32;
     let matrix = unit / (tiles_across * tiles_down);
     if matrix >= sizes.matrices {

@@ -98,9 +98,8 @@ pub(super) fn tile(client: &Client, [rows, columns]: [usize; 2], times: usize) -
 #[cube]
 pub(super) fn value_at(values: &ComptimeOption<&[f32]>, place: u32) -> f32 {
     #[comptime]
-    let value = match values {
+    match values {
         ComptimeOption::Some(values) => values[place as usize],
         ComptimeOption::None => f32::new(0.0f32),
-    };
-    value
+    }
 }
