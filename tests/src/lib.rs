@@ -5,6 +5,21 @@ use burn::tensor::Device;
 pub mod formula;
 pub mod golden;
 
+/// The GPU of the tests of this file; `None`, said on standard output, where there is none. Software Vulkan (lavapipe)
+/// counts as one.
+///
+/// # Panics
+/// As [`gpu_or_skip`].
+pub fn gpu() -> Option<Device> {
+    static DEVICE: std::sync::OnceLock<Result<Device, String>> = std::sync::OnceLock::new();
+    let device = DEVICE.get_or_init(|| {
+        Device::wgpu_options()
+            .init()
+            .map_err(|error| format!("{error:?}"))
+    });
+    gpu_or_skip(device.clone(), "skipped")
+}
+
 /// The GPU that was opened; `None`, said on standard output after `without`, where there is none.
 ///
 /// # Panics

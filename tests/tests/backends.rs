@@ -14,21 +14,11 @@ use anomalysd_diffusion::weights::{HalfStorage, Init, Loader, SafetensorsSource}
 use anomalysd_imaging::Photo;
 use anomalysd_tests::formula;
 use anomalysd_tests::golden::{Case, compare, values};
-use anomalysd_tests::gpu_or_skip;
+use anomalysd_tests::gpu;
 use burn::tensor::Device;
 
 /// Difference of two backends, as a part of the largest value.
 const BACKEND_TOLERANCE: f32 = 1e-4;
-
-fn gpu() -> Option<Device> {
-    static DEVICE: std::sync::OnceLock<Result<Device, String>> = std::sync::OnceLock::new();
-    let device = DEVICE.get_or_init(|| {
-        Device::wgpu_options()
-            .init()
-            .map_err(|error| format!("{error:?}"))
-    });
-    gpu_or_skip(device.clone(), "skipped")
-}
 
 /// Runs `body` on both backends and compares each named result.
 fn on_both(body: impl Fn(&Device) -> Vec<(String, Vec<f32>)>) {

@@ -8,22 +8,12 @@ use anomalysd_diffusion::kernels::{self, Prepared};
 use anomalysd_diffusion::nn::{InvertedResidual, KeyBias, attend_composed};
 use anomalysd_diffusion::noise;
 use anomalysd_tests::golden::{compare, values};
-use anomalysd_tests::gpu_or_skip;
+use anomalysd_tests::gpu;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{DType, Device, Tensor, TensorData, activation, module};
 
 /// Largest difference, as a part of the largest value.
 const TOLERANCE: f32 = 2e-5;
-
-fn gpu() -> Option<Device> {
-    static DEVICE: std::sync::OnceLock<Result<Device, String>> = std::sync::OnceLock::new();
-    let device = DEVICE.get_or_init(|| {
-        Device::wgpu_options()
-            .init()
-            .map_err(|error| format!("{error:?}"))
-    });
-    gpu_or_skip(device.clone(), "skipped")
-}
 
 fn field<const D: usize>(stream: u64, shape: [usize; D], device: &Device) -> Tensor<D> {
     let values = noise::field(5, stream, [1, 1, shape.iter().product()]);
