@@ -99,15 +99,9 @@ test('a profile with a LoRA and a tuned decoder, one without, and the first agai
 
 const skip = !existsSync(join(root, 'web/dist/wasm/webgpu_bg.wasm')) && 'the WebGPU engine is not built';
 
-test('on WebGPU, a profile with a LoRA and a tuned decoder, and one without', { skip }, async () => {
-  const [tuned, plainly] = await judge({ device: 'webgpu' }, lora, plain);
+test('on WebGPU, a profile with a LoRA and a tuned decoder', { skip }, async () => {
+  const [tuned] = await judge({ device: 'webgpu' }, lora);
   same('lora', tuned);
-  same('plain', plainly);
-});
-
-test('on WebGPU, a model that was tuned whole', { skip }, async () => {
-  const [got] = await judge({ device: 'webgpu', bundle: '/bundles/tuned/' }, full);
-  same('full', got);
 });
 
 test('a model that was tuned whole, as a bundle; profiles of another model are refused', async () => {

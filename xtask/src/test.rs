@@ -127,7 +127,7 @@ pub fn run(root: &Path, only: Option<&str>, full: bool) -> Outcome {
             web::site(root)?;
             node(root, "web", &["test/"], limit)
         }),
-        Stage::new("browser", 30, |limit| {
+        Stage::new("browser", 40, |limit| {
             setup::browser(limit)?;
             web::packages(&root.join("tests/browser"), limit)?;
             // One after the other: the detections share two cores with the browser.
