@@ -6,7 +6,7 @@ use burn_cubecl::cubecl::prelude::*;
 use burn_cubecl::tensor::CubeTensor;
 
 use super::product::{After, Form, Sizes, Steps, product};
-use super::tensors::{spread, tensor, value_at, values, vector_of};
+use super::tensors::{spread, sum_of, tensor, value_at, values, vector_of};
 use crate::nn::KeyBias;
 use crate::nn::dispatch::{MAX_DISPATCH_FLOP, most_units, pieces};
 
@@ -191,12 +191,7 @@ fn softmax_rows<N: Size>(
         sums += share;
         scores[(begin + i) as usize] = share;
     }
-    let mut sum = 0.0f32;
-    #[unroll]
-    for k in 0..comptime!(vector as usize) {
-        sum += sums.extract(k);
-    }
-    let factor = Vector::new(1.0f32 / sum);
+    let factor = Vector::new(1.0f32 / sum_of::<N>(sums));
     for i in 0..length {
         scores[(begin + i) as usize] *= factor;
     }

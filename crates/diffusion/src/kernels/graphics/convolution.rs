@@ -50,15 +50,15 @@ pub fn convolve(
         };
         return Some(tensor(pointwise(pixels, weights(weight)?, after, shape)));
     }
-    // [in, kernel, kernel, out]: a vector holds what neighbouring output channels make of one pixel.
-    let turned = weight.clone().permute([1, 2, 3, 0]);
-    let factors = weights(&turned)?;
     let client = pixels.client.clone();
     let vector = vector_of(&[outputs]);
     let [deep, long] = tile(&client, [outputs, wide], batch * down);
     if kernel * ((long - 1) * stride + kernel) > MOST_PLACES {
         return None;
     }
+    // [in, kernel, kernel, out]: a vector holds what neighbouring output channels make of one pixel.
+    let turned = weight.clone().permute([1, 2, 3, 0]);
+    let factors = weights(&turned)?;
     let blocks = outputs.div_ceil(deep);
     let tiles = wide.div_ceil(long);
     let (count, dim) = spread(batch * blocks * down * tiles);

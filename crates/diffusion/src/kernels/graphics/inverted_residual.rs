@@ -10,7 +10,7 @@ use burn_cubecl::tensor::CubeTensor;
 use super::convolution::pointwise;
 use super::product::After;
 use super::tensors::{empty, spread, tensor, tile, values};
-use crate::nn::InvertedResidual;
+use crate::nn::{InvertedResidual, mobile_padding};
 
 /// The block's output `[batch, out, height', width']` of `input` `[batch, in, height, width]`; `None` where burn has
 /// to compute it.
@@ -34,9 +34,8 @@ pub fn inverted_residual(input: &Tensor<4>, block: &InvertedResidual<'_>) -> Opt
     {
         return None;
     }
-    // Zeros before and after in all, of which the smaller half lies before.
-    let padding = kernel - block.stride.min(kernel);
-    let padded = [height, width].map(|side| side + padding);
+    let (before, after) = mobile_padding(kernel, block.stride);
+    let padded = [height, width].map(|side| side + before + after);
     if padded.iter().any(|&side| side < kernel) {
         return None;
     }
@@ -61,7 +60,7 @@ pub fn inverted_residual(input: &Tensor<4>, block: &InvertedResidual<'_>) -> Opt
         [batch, wide, down, across],
         kernel,
         block.stride,
-        padding / 2,
+        before,
     );
     let (weight, bias) = block.project;
     let after = After {

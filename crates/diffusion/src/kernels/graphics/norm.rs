@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use burn_cubecl::cubecl;
 use burn_cubecl::cubecl::prelude::*;
 
-use super::tensors::{empty, spread, tensor, values, vector_of, weights};
+use super::tensors::{MOST_CUBES, empty, spread, sum_of, tensor, values, vector_of, weights};
 
 /// Values of a group from which on more units share it.
 const LARGE_GROUP: usize = 1 << 16;
@@ -25,7 +25,7 @@ pub fn group_norm(
     let cubes = batch * groups;
     if groups == 0
         || !channels.is_multiple_of(groups)
-        || cubes > super::tensors::MOST_CUBES
+        || cubes > MOST_CUBES
         || [batch, channels, height, width].contains(&0)
         || weight.dims() != [channels]
         || bias.dims() != [channels]
@@ -88,12 +88,7 @@ fn normalise_group<N: Size>(
     for i in range_stepped(UNIT_POS_X, length, comptime!(units as u32)) {
         sums += input[(begin + i) as usize];
     }
-    let mut own = 0.0f32;
-    #[unroll]
-    for k in 0..comptime!(vector as usize) {
-        own += sums.extract(k);
-    }
-    shared[UNIT_POS_X as usize] = own;
+    shared[UNIT_POS_X as usize] = sum_of::<N>(sums);
     sync_cube();
     let mut sum = 0.0f32;
     for i in 0..comptime!(units as u32) {
@@ -107,12 +102,7 @@ fn normalise_group<N: Size>(
         let centred = input[(begin + i) as usize] - mean;
         squares += centred * centred;
     }
-    let mut own = 0.0f32;
-    #[unroll]
-    for k in 0..comptime!(vector as usize) {
-        own += squares.extract(k);
-    }
-    shared[UNIT_POS_X as usize] = own;
+    shared[UNIT_POS_X as usize] = sum_of::<N>(squares);
     sync_cube();
     let mut square = 0.0f32;
     for i in 0..comptime!(units as u32) {
@@ -199,22 +189,14 @@ fn normalise_rows<N: Size>(
     for i in 0..length {
         sums += input[(begin + i) as usize];
     }
-    let mut sum = 0.0f32;
-    #[unroll]
-    for k in 0..comptime!(vector as usize) {
-        sum += sums.extract(k);
-    }
+    let sum = sum_of::<N>(sums);
     let mean = Vector::new(sum / count);
     let mut squares = Vector::<f32, N>::new(0.0f32);
     for i in 0..length {
         let centred = input[(begin + i) as usize] - mean;
         squares += centred * centred;
     }
-    let mut square = 0.0f32;
-    #[unroll]
-    for k in 0..comptime!(vector as usize) {
-        square += squares.extract(k);
-    }
+    let square = sum_of::<N>(squares);
     let factor = Vector::new(1.0f32 / (square / count + eps).sqrt());
     for i in 0..length {
         let centred = input[(begin + i) as usize] - mean;

@@ -78,7 +78,7 @@ pub(super) fn vector_of(sizes: &[usize]) -> usize {
 /// Sides of the tile of results that a unit has in its registers: the largest of which a device gets enough to be
 /// busy, where a larger one reads less for each result.
 ///
-/// `results`: rows and columns of what is computed, so many times.
+/// `rows` and `columns` are those of what is computed, `times` over.
 pub(super) fn tile(client: &Client, [rows, columns]: [usize; 2], times: usize) -> [usize; 2] {
     // A device in software has few units at a time, and memory for registers.
     let (tiles, enough) = if client.properties().hardware.plane_size_max <= 8 {
@@ -90,6 +90,18 @@ pub(super) fn tile(client: &Client, [rows, columns]: [usize; 2], times: usize) -
         *wide < 2 * columns && rows.div_ceil(*tall) * columns.div_ceil(*wide) * times >= enough
     };
     tiles.into_iter().find(fits).unwrap_or(tiles[2])
+}
+
+/// The sum of a vector's values.
+#[cube]
+pub(super) fn sum_of<N: Size>(vector: Vector<f32, N>) -> f32 {
+    let lanes = N::value();
+    let mut sum = 0.0f32;
+    #[unroll]
+    for k in 0..lanes {
+        sum += vector.extract(k);
+    }
+    sum
 }
 
 /// The value at a place; 0 where there are none.
