@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anomalysd_detect::features::{AlexNetLpips, Dinov2, FeatureLayers, FeatureNetwork, Features};
-use anomalysd_detect::score::feature_distance;
+use anomalysd_detect::score::{Displacement, feature_distance};
 use anomalysd_diffusion::weights::{SafetensorsSource, TensorSource};
 use anomalysd_imaging::{Map, Photo};
 use anomalysd_tests::formula::{self, Named};
@@ -236,7 +236,14 @@ fn linear_weights_of_a_file_replace_those_that_are_compiled_in() {
     let photos = [9.0, 5.0].map(|length| photo(width, height, length));
     let distance = |network: &AlexNetLpips| -> Map {
         let layers = photos.each_ref().map(|photo| extract(network, photo));
-        feature_distance(&layers[0], &layers[1], width, height, 0.0)
+        feature_distance(
+            &layers[0],
+            &layers[1],
+            width,
+            height,
+            0.0,
+            Displacement::NONE,
+        )
     };
     let halves = distance(&own(Some(0.5)).unwrap());
     let ones = distance(&own(Some(1.0)).unwrap());

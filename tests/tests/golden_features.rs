@@ -7,7 +7,7 @@ use std::path::Path;
 use anomalysd_detect::features::{
     AlexNetLpips, Dinov2, EfficientNetLite0, FeatureLayers, FeatureNetwork,
 };
-use anomalysd_detect::score::feature_distance;
+use anomalysd_detect::score::{Displacement, feature_distance};
 use anomalysd_diffusion::weights::{SafetensorsSource, TensorSource};
 use anomalysd_imaging::{DecodeLimits, Photo, decode};
 use anomalysd_tests::formula;
@@ -131,14 +131,21 @@ fn alexnet_and_its_distance_equal_lpips() {
         let alone = |features: &FeatureLayers| FeatureLayers {
             layers: vec![features.layers[index].clone()],
         };
-        let map = feature_distance(&alone(&first), &alone(&second), width, height, 0.0);
+        let map = feature_distance(
+            &alone(&first),
+            &alone(&second),
+            width,
+            height,
+            0.0,
+            Displacement::NONE,
+        );
         let name = format!("distance.{index}");
         compare(&name, &map.data, &read(&name), TOLERANCE);
     }
     // LPIPS is the sum of its layers, the method's distance their mean.
-    let map = feature_distance(&first, &second, width, height, 0.0);
+    let map = feature_distance(&first, &second, width, height, 0.0, Displacement::NONE);
     let sum: Vec<f32> = map.data.iter().map(|value| 5.0 * value).collect();
     compare("distance", &sum, &read("distance"), TOLERANCE);
-    let none = feature_distance(&first, &first, width, height, 0.0);
+    let none = feature_distance(&first, &first, width, height, 0.0, Displacement::NONE);
     assert!(none.data.iter().all(|&value| value == 0.0));
 }

@@ -229,6 +229,8 @@ pub struct ScoreOptions {
     /// Share c of the photo's mean squared feature length that is added to every squared length before
     /// features are compared: a place that shows next to nothing says next to nothing.
     pub energy_floor: f32,
+    /// Features are compared with the most alike painted place at most so many pixels away along each axis.
+    pub displacement: usize,
     /// Weight w₀ of the colour difference ΔE/100 beside the feature distance.
     pub colour_weight: f32,
     /// ΔE compares means of (2r + 1)² pixels.
@@ -262,6 +264,7 @@ impl Default for ScoreOptions {
     fn default() -> Self {
         Self {
             energy_floor: 1.0,
+            displacement: 0,
             colour_weight: 0.1,
             colour_radius: 2,
             mean_exponent: -1.0,
@@ -474,6 +477,12 @@ impl ScoreOptions {
             "colour_radius",
             self.colour_radius,
             self.colour_radius <= 64,
+            "at most 64 pixels",
+        )?;
+        check(
+            "displacement",
+            self.displacement,
+            self.displacement <= 64,
             "at most 64 pixels",
         )?;
         for (name, value) in [

@@ -193,6 +193,17 @@ pub fn trials(base: &DetectOptions, k_shot: usize, fast_steps: usize) -> Vec<Tri
     own.options.score.energy_floor = floor;
     own.paints_alike = true;
     all.push(own);
+    let (pixels, label) = match base.score.displacement {
+        0 => (
+            8,
+            "features compared with painted places up to 8 pixels away",
+        ),
+        _ => (0, "features compared in place"),
+    };
+    let mut own = trial(Group::Comparison, "displacement".into(), label.into());
+    own.options.score.displacement = pixels;
+    own.paints_alike = true;
+    all.push(own);
     let correction = !base.repair.drift_correction;
     let mut own = trial(
         Group::Comparison,
@@ -254,6 +265,7 @@ mod tests {
                 "faithful",
                 "compare",
                 "energy-floor",
+                "displacement",
                 "drift"
             ]
         );

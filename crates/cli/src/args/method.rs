@@ -155,6 +155,8 @@ pub struct MethodArgs {
     mean_exponent: Option<f32>,
     #[arg(long, help = with_default!("Share of the photo's mean squared feature length that is added to every place's", score.energy_floor))]
     energy_floor: Option<f32>,
+    #[arg(long, help = with_default!("Pixels by which the repair may show something elsewhere", score.displacement))]
+    displacement: Option<usize>,
     #[arg(long, help = with_default!("Weight of the colour difference", score.colour_weight))]
     colour_weight: Option<f32>,
     #[arg(long, help = with_default!("Colours are compared as means of (2r+1)² pixels", score.colour_radius))]
@@ -231,6 +233,7 @@ impl MethodArgs {
             guided_weight => score.guided_weight,
             mean_exponent => score.mean_exponent,
             energy_floor => score.energy_floor,
+            displacement => score.displacement,
             colour_weight => score.colour_weight,
             colour_radius => score.colour_radius,
             blur_divisor => score.blur_divisor,

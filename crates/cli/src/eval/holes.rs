@@ -10,7 +10,7 @@ use anomalysd_dataset::folder::Class;
 use anomalysd_detect::features::{FeatureLayers, FeatureNetwork, Features};
 use anomalysd_detect::pipeline::Detector;
 use anomalysd_detect::repaint::{DiffusionRepair, Repair};
-use anomalysd_detect::score::feature_distance;
+use anomalysd_detect::score::{Displacement, feature_distance};
 use anomalysd_imaging::{Mask, Photo};
 use anomalysd_train::fill::{
     Filler, encoded_and_decoded, hidden_error, most_alike, pasted, with_mean_colour,
@@ -167,7 +167,14 @@ impl Holes<'_> {
         let (photo, cores) = (filled.photo, filled.cores);
         sum.psnr += psnr(hidden_error(photo, repaired, cores));
         let layers = self.layers(repaired)?;
-        let map = feature_distance(&filled.layers, &layers, photo.width, photo.height, 0.0);
+        let map = feature_distance(
+            &filled.layers,
+            &layers,
+            photo.width,
+            photo.height,
+            0.0,
+            Displacement::NONE,
+        );
         let inside = map.data.iter().zip(&cores.data).filter(|(_, core)| **core);
         let total: f64 = inside.map(|(value, _)| f64::from(*value)).sum();
         sum.distance += total / cores.count().max(1) as f64;

@@ -379,6 +379,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         let distance = pass_distance(
             (original, original_layers),
             (&compared, &layers),
+            &pass.hidden,
             &self.options.score,
         );
         let repaired = match self.options.repair.compare {

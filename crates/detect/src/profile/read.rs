@@ -29,6 +29,7 @@ fn fill_in_older_constants(profile: &mut serde_json::Value) {
         ("repair", "registration", serde_json::json!(false)),
         ("score", "fusion_exponent", serde_json::json!(1.0)),
         ("score", "energy_floor", serde_json::json!(0.0)),
+        ("score", "displacement", serde_json::json!(0)),
     ] {
         let options = profile.pointer_mut(&format!("/options/{group}"));
         if let Some(options) = options.and_then(serde_json::Value::as_object_mut) {

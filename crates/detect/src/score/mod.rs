@@ -8,9 +8,7 @@ mod fuse;
 mod normalise;
 mod photo_score;
 
-pub use distance::{
-    feature_distance, layer_distance, merge_cores, pass_distance, weighted_distance,
-};
+pub use distance::{Displacement, feature_distance, layer_distance, merge_cores, pass_distance};
 pub use fuse::{Fusion, fuse, guided_map, mean_over_scales, power_mean};
 pub use normalise::{ClassNormalisers, Normaliser, NormaliserTensor};
 pub use photo_score::{cell_means, photo_score, top_mean};

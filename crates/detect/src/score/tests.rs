@@ -160,20 +160,36 @@ fn nothing_seen_scores_nothing() {
     assert_eq!(photo_score(&fused.map, 5, 3, &options), 0.0);
 }
 
+/// A layer of one row, channel by channel.
+fn row(channels: usize, data: &[f32]) -> Layer {
+    Layer {
+        channels,
+        height: 1,
+        width: data.len() / channels,
+        data: data.to_vec(),
+        comparison: Comparison::HalfSquare,
+    }
+}
+
+/// Every place with itself.
+fn in_place(first: &Layer, second: &Layer, energy_floor: f32) -> Vec<f32> {
+    layer_distance(first, second, energy_floor, Displacement::NONE)
+}
+
 #[test]
 fn equal_layers_are_at_distance_zero_and_zero_features_are_finite() {
     let values: Vec<f32> = (0..24).map(|i| (i as f32 * 0.7).sin()).collect();
-    assert_eq!(layer_distance(&values, &values, 4, 6, 0.0), vec![0.0; 6]);
-    let zero = vec![0.0; 24];
-    assert_eq!(layer_distance(&zero, &zero, 4, 6, 0.0), vec![0.0; 6]);
     let opposite: Vec<f32> = values.iter().map(|value| -value).collect();
-    let apart = layer_distance(&values, &opposite, 4, 6, 0.0);
+    let [values, opposite, zero] = [values, opposite, vec![0.0; 24]].map(|data| row(4, &data));
+    assert_eq!(in_place(&values, &values, 0.0), vec![0.0; 6]);
+    assert_eq!(in_place(&zero, &zero, 0.0), vec![0.0; 6]);
+    let apart = in_place(&values, &opposite, 0.0);
     assert!(
         apart.iter().all(|value| (value - 2.0).abs() < 1e-5),
         "{apart:?}"
     );
     assert!(
-        layer_distance(&zero, &values, 4, 6, 0.0)
+        in_place(&zero, &values, 0.0)
             .iter()
             .all(|value| (value - 0.5).abs() < 1e-5)
     );
@@ -184,55 +200,91 @@ fn places_that_show_next_to_nothing_say_next_to_nothing() {
     // Two channels, three places: opposite vectors of length 10, of length 0.1, and the same twice.
     let first = [10.0, 0.1, 0.0, 0.0, 0.0, 3.0];
     let second = [-10.0, -0.1, 0.0, 0.0, 0.0, 3.0];
-    let plain = layer_distance(&first, &second, 2, 3, 0.0);
+    let distance = |factor: f32, energy_floor: f32| {
+        let [first, second] = [first, second].map(|data| row(2, &data.map(|value| factor * value)));
+        in_place(&first, &second, energy_floor)
+    };
+    let plain = distance(1.0, 0.0);
     for (got, expected) in plain.iter().zip([2.0, 2.0, 0.0]) {
         assert!((got - expected).abs() < 1e-5, "{plain:?}");
     }
     // Half of the mean squared length: E = (100 + 0.01 + 9)/3.
     let floor = 0.5 * 109.01 / 3.0;
-    let floored = layer_distance(&first, &second, 2, 3, 0.5);
+    let floored = distance(1.0, 0.5);
     let expected = [200.0 / (100.0 + floor), 0.02 / (0.01 + floor), 0.0];
     for (got, expected) in floored.iter().zip(expected) {
         assert!((got - expected).abs() < 1e-5, "{floored:?}");
     }
     // Twice as strong features of both are the same distance apart.
-    let twice = |values: [f32; 6]| values.map(|value| 2.0 * value);
-    let scaled = layer_distance(&twice(first), &twice(second), 2, 3, 0.5);
+    let scaled = distance(2.0, 0.5);
     for (got, expected) in scaled.iter().zip(&floored) {
         assert!((got - expected).abs() < 1e-6, "{scaled:?}");
     }
 }
 
 #[test]
+fn what_was_painted_a_few_pixels_away_is_found_there_and_nowhere_else() {
+    // A bright spot at place 2 of six, four pixels each, that the repair shows at place 3.
+    let at = |place: usize| {
+        let spot = |index| {
+            if index == place {
+                [0.0, 9.0]
+            } else {
+                [1.0, 0.0]
+            }
+        };
+        let data: Vec<f32> = (0..2)
+            .flat_map(|channel| (0..6).map(move |index| spot(index)[channel]))
+            .collect();
+        row(2, &data)
+    };
+    let painted_from = |pixel: usize| Mask {
+        width: 24,
+        height: 4,
+        data: (0..96).map(|index| index % 24 >= pixel).collect(),
+    };
+    let distance = |pixels, painted: &Mask| {
+        layer_distance(&at(2), &at(3), 0.0, Displacement { pixels, painted })
+    };
+    let everywhere = painted_from(0);
+    let same_place = distance(0, &everywhere);
+    assert!(same_place[2] > 0.9 && same_place[3] > 0.9, "{same_place:?}");
+    // Less than half a place is none, half of one is one.
+    assert_eq!(distance(1, &everywhere), same_place);
+    assert_eq!(distance(2, &everywhere), vec![0.0; 6]);
+    // Place 2 finds its spot where that was painted; of place 3, whatever looks the same was not.
+    let half = distance(4, &painted_from(12));
+    assert_eq!(half[2], 0.0);
+    assert_eq!(
+        distance(4, &painted_from(16)),
+        same_place[..3]
+            .iter()
+            .chain(&[0.0; 3])
+            .copied()
+            .collect::<Vec<_>>()
+    );
+}
+
+#[test]
 fn weighted_layers_are_compared_as_lpips_compares_them() {
     // Two channels, three places: (3, 4) and (4, 3) of length 5, nothing and something, twice the same.
-    let first = [3.0, 0.0, 1.0, 4.0, 0.0, 2.0];
-    let second = [4.0, 0.0, 2.0, 3.0, 7.0, 4.0];
-    let weights = [0.5, 2.0];
-    let distance = weighted_distance(&first, &second, &weights, 3);
+    let weighted = |data: &[f32]| Layer {
+        comparison: Comparison::Weighted([0.5, 2.0].into()),
+        ..row(2, data)
+    };
+    let first = weighted(&[3.0, 0.0, 1.0, 4.0, 0.0, 2.0]);
+    let second = weighted(&[4.0, 0.0, 2.0, 3.0, 7.0, 4.0]);
+    // The floor has no say.
+    let distance = in_place(&first, &second, 1.0);
     for (got, expected) in distance.iter().zip([2.5 * 0.04, 2.0, 0.0]) {
         assert!((got - expected).abs() < 1e-6, "{distance:?}");
     }
-    assert_eq!(weighted_distance(&first, &first, &weights, 3), vec![0.0; 3]);
-
-    let layer = |data: [f32; 6], comparison: Comparison| FeatureLayers {
-        layers: vec![Layer {
-            channels: 2,
-            height: 1,
-            width: 3,
-            data: data.to_vec(),
-            comparison,
-        }],
-    };
-    let compared = |comparison: &Comparison| {
-        let layers = [first, second].map(|data| layer(data, comparison.clone()));
-        feature_distance(&layers[0], &layers[1], 3, 1, 0.0).data
-    };
-    assert_eq!(compared(&Comparison::Weighted(weights.into())), distance);
-    assert_eq!(
-        compared(&Comparison::HalfSquare),
-        layer_distance(&first, &second, 2, 3, 0.0)
-    );
+    assert_eq!(in_place(&first, &first, 1.0), vec![0.0; 3]);
+    let [first, second] = [first, second].map(|layer| FeatureLayers {
+        layers: vec![layer],
+    });
+    let map = feature_distance(&first, &second, 3, 1, 1.0, Displacement::NONE);
+    assert_eq!(map.data, distance);
 }
 
 #[test]

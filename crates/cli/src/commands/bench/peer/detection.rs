@@ -277,6 +277,9 @@ fn faithful(options: &DetectOptions) -> Outcome<DetectOptions> {
     if !options.repair.drift_correction {
         return refuse("repairs without correction of drift");
     }
+    if options.score.displacement != 0 {
+        return refuse("comparisons with places nearby: leave out --displacement");
+    }
     if options.tile.is_some() {
         return refuse("tiles: leave out --tile");
     }
