@@ -11,6 +11,9 @@ use wasm_bindgen_cli_support::Bindgen;
 
 use crate::{Outcome, command, feature_network, setup, wasm};
 
+/// Profile of Cargo.toml that both engines are built in, and its folder.
+const PROFILE: &str = "web";
+
 /// The two builds of the engine. A page loads one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Engine {
@@ -25,14 +28,6 @@ impl Engine {
     pub fn name(self) -> &'static str {
         match self {
             Self::Cpu => "cpu",
-            Self::WebGpu => "webgpu",
-        }
-    }
-
-    /// Profile of Cargo.toml that it is built in, and its folder.
-    fn profile(self) -> &'static str {
-        match self {
-            Self::Cpu => "web",
             Self::WebGpu => "webgpu",
         }
     }
@@ -62,13 +57,13 @@ fn dist(root: &Path) -> PathBuf {
 /// # Errors
 /// No toolchain; a crate that does not compile.
 pub fn module(root: &Path, engine: Engine, limit: Duration) -> Outcome {
-    let mut cargo = wasm::cargo(root, "build", engine.profile(), limit)?;
+    let mut cargo = wasm::cargo(root, "build", PROFILE, limit)?;
     cargo.args(["--locked", "--package", "anomalysd-web", "--features"]);
     cargo.arg(engine.name());
     command::run(&mut cargo, limit)?;
     let input = root
         .join("target-wasm/wasm32-unknown-unknown")
-        .join(engine.profile())
+        .join(PROFILE)
         .join("anomalysd_web.wasm");
     let folder = dist(root).join("wasm");
     let bound = Bindgen::new()
