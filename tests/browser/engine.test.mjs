@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { PNG } from 'pngjs';
 import { browser, difference, judged, open, root, run, scratch, serve } from './support.mjs';
@@ -13,12 +13,16 @@ const suspect = join(samples, 'suspect/stain.jpg');
 /** Small, so that a fit takes seconds on one thread. */
 const SIZE = 128;
 
+/** What the command fits here, the server serves: a page reads megabytes from there much sooner than from an argument. */
+const profiles = scratch();
+const served = (profile) => `/profiles/${basename(profile)}`;
+
 let server;
 let chromium;
 let site;
 
 before(async () => {
-  server = await serve();
+  server = await serve('--profiles', profiles);
   chromium = await browser();
   site = server.url;
 });
@@ -46,15 +50,15 @@ const urls = {
 
 test('a profile of the command gives the same score and map in the page', async () => {
   const folder = scratch();
-  const profile = join(folder, 'nut.profile.safetensors');
+  const profile = join(profiles, 'nut.profile.safetensors');
   run('fit', join(samples, 'good'), '--class', 'metal nut', '--out', profile, '--device', 'cpu');
   const { result: expected, map } = judged(suspect, profile, folder);
 
   const context = await chromium.newContext();
   const { page, heard } = await engine(context);
   const got = await page.evaluate(
-    async ({ bytes, suspect }) => {
-      const profile = await window.engine.openProfile(new Uint8Array(bytes));
+    async ({ url, suspect }) => {
+      const profile = await window.engine.openProfile(await window.photo(url));
       const began = performance.now();
       const stages = new Set();
       const result = await window.engine.detect(await window.photo(suspect), {
@@ -70,7 +74,7 @@ test('a profile of the command gives the same score and map in the page', async 
         heap: window.engine.info.heapBytes,
       };
     },
-    { bytes: [...readFileSync(profile)], suspect: urls.suspect },
+    { url: served(profile), suspect: urls.suspect },
   );
   assert.ok(
     Math.abs(got.json.score - expected.score) <= 1e-3 * expected.score,
@@ -148,7 +152,7 @@ const ALEXNET = Object.fromEntries(
 for (const [name, shapes] of [['dinov2-s', dinov2()], ['alexnet-lpips', ALEXNET]]) {
   test(`${name} of a person's own weights gives the same score and map in the page`, async () => {
     const folder = scratch();
-    const profile = join(folder, 'nut.profile.safetensors');
+    const profile = join(profiles, `${name}.profile.safetensors`);
     const file = join(folder, 'network.safetensors');
     writeFileSync(file, safetensors(shapes));
     const weights = ['--features', name, '--features-weights', file];
@@ -159,15 +163,15 @@ for (const [name, shapes] of [['dinov2-s', dinov2()], ['alexnet-lpips', ALEXNET]
     const { page, heard } = await open(context, `${site}embed/plain.html`);
     await page.route('**/network.safetensors', (route) => route.fulfill({ body: readFileSync(file) }));
     const got = await page.evaluate(
-      async ({ bytes, suspect }) => {
+      async ({ url, suspect }) => {
         const { AnomalySD } = await import('/anomalysd/index.js');
         const engine = await AnomalySD.load({ device: 'cpu', features: '/network.safetensors' });
-        const profile = await engine.openProfile(new Uint8Array(bytes));
+        const profile = await engine.openProfile(await (await fetch(url)).blob());
         const image = await (await fetch(suspect)).blob();
         const result = await engine.detect(image, { profile });
         return { json: result.toJSON(), map: [...result.map] };
       },
-      { bytes: [...readFileSync(profile)], suspect: urls.suspect },
+      { url: served(profile), suspect: urls.suspect },
     );
     assert.equal(got.json.features.name, name);
     assert.ok(Math.abs(got.json.score - expected.score) <= 1e-3 * expected.score, `${got.json.score}, ${expected.score}`);
@@ -235,7 +239,7 @@ test('ignored places and the smallest defect count in the page as in the command
 
 test('a photo in four tiles gives the same score and map in the page', async () => {
   const folder = scratch();
-  const profile = join(folder, 'nut.profile.safetensors');
+  const profile = join(profiles, 'tiles.profile.safetensors');
   run('fit', join(samples, 'good'), '--class', 'metal nut', '--out', profile, '--device', 'cpu', '--size', `${SIZE}`, '--tile', '200');
   const { result: expected, map } = judged(suspect, profile, folder);
   assert.ok(map.width > SIZE && map.height > SIZE, 'it has several tiles');
@@ -243,14 +247,14 @@ test('a photo in four tiles gives the same score and map in the page', async () 
   const context = await chromium.newContext();
   const { page } = await engine(context);
   const got = await page.evaluate(
-    async ({ bytes, suspect }) => {
-      const profile = await window.engine.openProfile(new Uint8Array(bytes));
+    async ({ url, suspect }) => {
+      const profile = await window.engine.openProfile(await window.photo(url));
       const result = await window.engine.detect(await window.photo(suspect), { profile });
       const smaller = window.engine.detect(await window.photo(suspect), { profile, tile: 100 });
       const refused = await smaller.catch((error) => error.message);
       return { score: result.score, map: [...result.map], refused };
     },
-    { bytes: [...readFileSync(profile)], suspect: urls.suspect },
+    { url: served(profile), suspect: urls.suspect },
   );
   assert.ok(Math.abs(got.score - expected.score) <= 1e-3 * expected.score, `page ${got.score}, command ${expected.score}`);
   const worst = difference(got.map, map.values);

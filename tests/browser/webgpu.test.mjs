@@ -2,8 +2,8 @@
 // command, in both modes; a shader that is broken; a device that goes away.
 
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { browser, difference, judged, open, root, run, scratch, serve } from './support.mjs';
 
@@ -37,7 +37,7 @@ before(async () => {
   for (const mode of MODES) {
     expected[mode] = judged(suspect, profile, inside(mode), '--mode', mode, '--model', bundle);
   }
-  server = await serve('--bundle', `tiny=${bundle}`);
+  server = await serve('--bundle', `tiny=${bundle}`, '--profiles', folder);
   chromium = await browser();
 });
 
@@ -46,19 +46,20 @@ after(async () => {
   server?.stop();
 });
 
-/** A page that has the photo and the profile's bytes, and knows how to judge it. */
+/** A page that has the photo and the profile, and knows how to judge it. */
 async function ready(context) {
   const opened = await open(context, `${server.url}embed/plain.html`);
-  await opened.page.evaluate(async (bytes) => {
+  await opened.page.evaluate(async (url) => {
     const { AnomalySD } = await import('/anomalysd/index.js');
     const photo = await (await fetch('/samples/metal_nut/suspect/stain.jpg')).blob();
+    const bytes = await (await fetch(url)).blob();
     window.load = (device) => AnomalySD.load({ device, bundle: '/bundles/tiny/' });
     window.judge = async (engine, mode, onProgress) => {
-      const profile = await engine.openProfile(new Uint8Array(bytes));
+      const profile = await engine.openProfile(bytes);
       const result = await engine.detect(photo, { profile, mode, onProgress });
       return { json: result.toJSON(), map: [...result.map] };
     };
-  }, [...readFileSync(profile)]);
+  }, `/profiles/${basename(profile)}`);
   return opened;
 }
 
