@@ -81,7 +81,7 @@ pub fn run(root: &Path, only: Option<&str>, full: bool) -> Outcome {
                 limit,
             )
         }),
-        Stage::new("build", 30, |limit| {
+        Stage::new("build", 45, |limit| {
             cargo(
                 &[
                     "build",
@@ -93,7 +93,7 @@ pub fn run(root: &Path, only: Option<&str>, full: bool) -> Outcome {
                 limit,
             )
         }),
-        Stage::new("tests", 20, |limit| {
+        Stage::new("tests", 30, |limit| {
             cargo(
                 &[
                     "test",
