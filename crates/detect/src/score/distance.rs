@@ -20,7 +20,7 @@ const LPIPS_EPS: f32 = 1e-10;
 pub struct Displacement<'a> {
     /// Largest displacement along each axis, in pixels; 0: the same place alone.
     pub pixels: usize,
-    /// Pixels that were painted.
+    /// Pixels that were painted, of the photo's size.
     pub painted: &'a Mask,
 }
 
@@ -70,6 +70,9 @@ impl Displacement<'_> {
 ///
 /// [`Comparison::Weighted`]: `Σ_c w_c (a_c − b_c)²` as LPIPS has it: `a = φ/(‖φ‖ + 1e-10)`, so that nothing seen
 /// is 0. Exactly 0 where both are equal, never negative for weights from 0. `energy_floor` has no say.
+///
+/// # Shapes
+/// `first`, `second`: `[C_l, H_l, W_l]` of one network at one size; the result: `[H_l · W_l]`.
 pub fn layer_distance(
     first: &Layer,
     second: &Layer,
@@ -77,6 +80,9 @@ pub fn layer_distance(
     displacement: Displacement<'_>,
 ) -> Vec<f32> {
     let locations = first.width * first.height;
+    if locations == 0 {
+        return Vec::new();
+    }
     let (first_energy, second_energy) = (squared_norms(first), squared_norms(second));
     let floor = energy_floor * mean(&first_energy) + NORM_EPS;
     let scale = |energy: &f32| match first.comparison {

@@ -183,6 +183,8 @@ fn equal_layers_are_at_distance_zero_and_zero_features_are_finite() {
     let [values, opposite, zero] = [values, opposite, vec![0.0; 24]].map(|data| row(4, &data));
     assert_eq!(in_place(&values, &values, 0.0), vec![0.0; 6]);
     assert_eq!(in_place(&zero, &zero, 0.0), vec![0.0; 6]);
+    let nothing = row(4, &[]);
+    assert!(in_place(&nothing, &nothing, 0.0).is_empty());
     let apart = in_place(&values, &opposite, 0.0);
     assert!(
         apart.iter().all(|value| (value - 2.0).abs() < 1e-5),
