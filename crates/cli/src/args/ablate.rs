@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use anomalysd_dataset::synth::Family;
 use clap::Args;
 
-use super::{EngineArgs, MethodArgs, TuneArgs, family};
+use super::synth::family;
+use super::{EngineArgs, MethodArgs, TuneArgs};
 
 /// `ablate`.
 #[derive(Debug, Args)]

@@ -125,7 +125,7 @@ pub struct TuneArgs {
     /// All options of the tuning as JSON; flags win [default: the library's]
     #[arg(long, value_name = "FILE")]
     pub tune_options: Option<PathBuf>,
-    /// Folder of checkpoints and log.jsonl [default: OUT.work]
+    /// Folder of checkpoints and log.jsonl [default: beside --out, line3.work for line3.profile.safetensors]
     #[arg(long, value_name = "DIR")]
     pub work: Option<PathBuf>,
     #[arg(long, visible_alias = "checkpointing-steps", value_name = "N", help = tuning("Steps between checkpoints; 0: one at the end of each stage", |own| own.checkpoint_every))]
