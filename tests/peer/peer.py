@@ -231,8 +231,9 @@ class Peer:
             painted = self.paint(signed, latents, part, group, request["reference_residual"])[..., :height, :width]
             repaired = composite(original, painted, part, request["drift_min_pixels"])
             distance = 0
+            hidden = part("hidden")[..., :height, :width] > 0
             for own, layer, floor in zip(original_layers, self.features(repaired), floors):
-                alike = (scaled(own, floor) - scaled(layer, floor)).square().sum(1, keepdim=True) * 0.5
+                alike = nearest(scaled(own, floor), scaled(layer, floor), hidden, request["displacement"])
                 distance = distance + F.interpolate(alike, (height, width), mode="bilinear") / len(floors)
             colour = (lab(box_mean(repaired, request["colour_radius"])) - original_lab).square().sum(1, keepdim=True).sqrt()
             distance = distance + request["colour_weight"] * colour / 100
@@ -262,6 +263,25 @@ class Peer:
 
     def write(self, request, outputs):
         save_file({name: value.detach().float().contiguous() for name, value in outputs.items()}, request["out"])
+
+
+def nearest(own, repaired, hidden, pixels):
+    """Half the squared distance of each place to the same place of the repair, or to a painted one up to `pixels` away."""
+    least = (own - repaired).square().sum(1, keepdim=True) * 0.5
+    sides, cells = hidden.shape[-2:], own.shape[-2:]
+    rows, columns = ((2 * pixels * count + side) // (2 * side) for count, side in zip(cells, sides))
+    if rows + columns == 0:
+        return least
+    down, across = ((2 * torch.arange(count) + 1) * side // (2 * count) for count, side in zip(cells, sides))
+    painted = hidden[..., down[:, None], across]
+    slices = lambda offset, count: (slice(max(-offset, 0), count - max(offset, 0)), slice(max(offset, 0), count + min(offset, 0)))
+    for dy in range(-rows, rows + 1):
+        for dx in range(-columns, columns + 1):
+            (top, below), (left, right) = slices(dy, cells[0]), slices(dx, cells[1])
+            here, there = (..., top, left), (..., below, right)
+            other = (own[here] - repaired[there]).square().sum(1, keepdim=True) * 0.5
+            least[here] = torch.where(painted[there], torch.minimum(least[here], other), least[here])
+    return least
 
 
 def composite(original, painted, part, drift_min_pixels):

@@ -196,6 +196,7 @@ impl Bench<'_> {
                 "reference_residual": self.model.config.reference_residual,
                 "drift_min_pixels": options.repair.drift_min_pixels,
                 "energy_floor": options.score.energy_floor,
+                "displacement": options.score.displacement,
                 "colour_weight": options.score.colour_weight,
                 "colour_radius": options.score.colour_radius,
                 "groups": [],
@@ -276,9 +277,6 @@ fn faithful(options: &DetectOptions) -> Outcome<DetectOptions> {
     }
     if !options.repair.drift_correction {
         return refuse("repairs without correction of drift");
-    }
-    if options.score.displacement != 0 {
-        return refuse("comparisons with places nearby: leave out --displacement");
     }
     if options.tile.is_some() {
         return refuse("tiles: leave out --tile");
