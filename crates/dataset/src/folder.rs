@@ -176,7 +176,7 @@ pub fn photos(folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
     if photos.is_empty() {
         return Err(DatasetError::Empty {
             path: folder.to_owned(),
-            expected: "no photo here: expected PNG, JPEG or WebP files",
+            expected: "no photo here: expected PNG, JPEG, WebP or BMP files",
         });
     }
     Ok(photos)

@@ -43,6 +43,12 @@ pub fn read(root: &Path) -> Result<Vec<Class>, DatasetError> {
             "anomaly" => Some("anomaly".to_owned()),
             other => return Err(damaged(format!("label `{other}` of {}", record.image))),
         };
+        if record.object.contains('/') || inside(root, &record.object).is_none() {
+            return Err(damaged(format!(
+                "`{}` is no name of a product: a plain word is needed",
+                record.object
+            )));
+        }
         let photo = inside(root, &record.image).ok_or_else(|| outside(&damaged, &record.image))?;
         let class = classes
             .entry(record.object)
@@ -136,6 +142,12 @@ mod tests {
             ("a,later,normal,a/0.JPG,\n", "split `later`"),
             ("a,train,normal,../0.JPG,\n", "`../0.JPG` is no path below"),
             ("a,train,normal,/0.JPG,\n", "`/0.JPG` is no path below"),
+            (
+                "../../x,train,normal,a/0.JPG,\n",
+                "`../../x` is no name of a product",
+            ),
+            ("a/b,train,normal,a/0.JPG,\n", "`a/b` is no name"),
+            (",train,normal,a/0.JPG,\n", "`` is no name"),
             ("a,train,normal\n", "record"),
         ] {
             let error = read(split(line).path()).unwrap_err().to_string();

@@ -488,7 +488,6 @@ impl ScoreOptions {
         for (name, value) in [
             ("energy_floor", self.energy_floor),
             ("colour_weight", self.colour_weight),
-            ("blur_divisor", self.blur_divisor),
             ("floor_share", self.floor_share),
             ("std_multiple", self.std_multiple),
             ("shrink_photos", self.shrink_photos),
@@ -501,7 +500,13 @@ impl ScoreOptions {
                 "a number of 0 or more",
             )?;
         }
-        Ok(())
+        // A wider blur than the photo itself would ask for a kernel of any size.
+        check(
+            "blur_divisor",
+            self.blur_divisor,
+            self.blur_divisor == 0.0 || (1.0..=f32::MAX).contains(&self.blur_divisor),
+            "0, or a number of 1 or more",
+        )
     }
 }
 
@@ -560,6 +565,20 @@ mod tests {
         );
         options.score.fusion_alpha = f32::NAN;
         assert!(options.validate().is_err());
+        options.score.fusion_alpha = 0.5;
+        for (divisor, fine) in [
+            (0.0, true),
+            (1.0, true),
+            (1e9, true),
+            (0.5, false),
+            (1e-30, false),
+            (-1.0, false),
+            (f32::NAN, false),
+            (f32::INFINITY, false),
+        ] {
+            options.score.blur_divisor = divisor;
+            assert_eq!(options.validate().is_ok(), fine, "{divisor}");
+        }
         assert!(serde_json::from_str::<DetectOptions>(r#"{"sede": 1}"#).is_err());
     }
 

@@ -10,6 +10,9 @@ use crate::args::AblateArgs;
 use crate::error::{CliError, Outcome};
 use crate::eval::drawn;
 
+/// More drawn products than anyone waits for.
+const MOST_PRODUCTS: u64 = 100_000;
+
 /// Where the photos come from.
 pub enum Recipe {
     /// Drawn instances of a product.
@@ -37,10 +40,11 @@ pub fn recipes(args: &AblateArgs) -> Outcome<Vec<(String, Recipe)>> {
         &args.families
     };
     let products = args.products.unwrap_or(families.len() as u64);
-    if products == 0 || args.good == 0 {
-        return Err(CliError::Input(
-            "--products and --good have to be at least 1".into(),
-        ));
+    if !(1..=MOST_PRODUCTS).contains(&products) || args.good == 0 {
+        return Err(CliError::Input(format!(
+            "--products has to be 1 to {MOST_PRODUCTS}, --good at least 1: got {products} and {}",
+            args.good
+        )));
     }
     let drawn = (0..products).map(|number| {
         let family = families[number as usize % families.len()];

@@ -190,7 +190,7 @@ fn networks(args: &BenchArgs, model: &InpaintModel) -> Outcome<Vec<(String, f64)
             .map_err(|error| CliError::Internal(format!("reading back: {error:?}")))
     };
     let time = |work: &dyn Fn() -> Outcome| -> Outcome<f64> {
-        let mut times = Vec::with_capacity(args.runs);
+        let mut times = Vec::new();
         for run in 0..=args.runs {
             let began = now_ms();
             work()?;
