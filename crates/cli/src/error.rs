@@ -33,6 +33,17 @@ impl CliError {
         Self::Input(format!("{}: {reason}", path.display()))
     }
 
+    /// What the system answered at `path`, after `what`: the machine's fault where another try may go better, else the
+    /// user's to mend, such as a file that is missing, forbidden or without room.
+    pub fn io(path: &Path, what: &str, error: &std::io::Error) -> Self {
+        let text = format!("{}: {what}{error}", path.display());
+        if is_passing(error) {
+            Self::Internal(text)
+        } else {
+            Self::Input(text)
+        }
+    }
+
     /// The exit code of the process.
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -42,6 +53,35 @@ impl CliError {
             Self::Interrupted => 130,
         }
     }
+}
+
+/// Whether another try may find what a file system answered in a better state; all else a person got wrong, or can
+/// make room for.
+fn is_passing(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{
+        ConnectionAborted, ConnectionReset, HostUnreachable, Interrupted, NetworkDown,
+        NetworkUnreachable, NotConnected, OutOfMemory, ResourceBusy, StaleNetworkFileHandle,
+        TimedOut, WouldBlock,
+    };
+    /// EIO of Linux and macOS: a disk or a network's share that failed.
+    const INPUT_OUTPUT: i32 = 5;
+    let failed = cfg!(unix) && error.raw_os_error() == Some(INPUT_OUTPUT);
+    failed
+        || matches!(
+            error.kind(),
+            ConnectionAborted
+                | ConnectionReset
+                | HostUnreachable
+                | Interrupted
+                | NetworkDown
+                | NetworkUnreachable
+                | NotConnected
+                | OutOfMemory
+                | ResourceBusy
+                | StaleNetworkFileHandle
+                | TimedOut
+                | WouldBlock
+        )
 }
 
 impl From<DetectError> for CliError {
@@ -68,7 +108,12 @@ impl From<DiffusionError> for CliError {
 
 impl From<DatasetError> for CliError {
     fn from(error: DatasetError) -> Self {
-        Self::Input(error.to_string())
+        match &error {
+            DatasetError::Io { source, .. } if is_passing(source) => {
+                Self::Internal(error.to_string())
+            }
+            _ => Self::Input(error.to_string()),
+        }
     }
 }
 
@@ -77,7 +122,41 @@ impl From<TrainError> for CliError {
         match error {
             TrainError::Stopped { .. } => Self::Interrupted,
             TrainError::Worker { .. } => Self::Internal(error.to_string()),
+            TrainError::Io { ref source, .. } if is_passing(source) => {
+                Self::Internal(error.to_string())
+            }
             _ => Self::Input(error.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error, ErrorKind};
+
+    use super::*;
+
+    #[test]
+    fn what_another_try_may_mend_is_not_the_users_mistake() {
+        let code = |kind| CliError::io(Path::new("a"), "", &Error::from(kind)).exit_code();
+        for kind in [
+            ErrorKind::NotFound,
+            ErrorKind::PermissionDenied,
+            ErrorKind::StorageFull,
+        ] {
+            assert_eq!(code(kind), 2, "{kind:?}");
+        }
+        for kind in [ErrorKind::TimedOut, ErrorKind::StaleNetworkFileHandle] {
+            assert_eq!(code(kind), 1, "{kind:?}");
+        }
+        #[cfg(unix)]
+        {
+            let failed = Error::from_raw_os_error(5);
+            assert_eq!(CliError::io(Path::new("a"), "", &failed).exit_code(), 1);
+        }
+        let source = Error::from(ErrorKind::TimedOut);
+        let path = "photos".into();
+        let error = CliError::from(DatasetError::Io { path, source });
+        assert_eq!(error.exit_code(), 1, "{error}");
     }
 }

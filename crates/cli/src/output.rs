@@ -9,19 +9,17 @@ use crate::error::{CliError, Outcome};
 
 /// Writes a file, replacing an existing one whole.
 pub fn write(path: &Path, bytes: &[u8]) -> Outcome {
-    let failed = |error: std::io::Error| CliError::at(path, format!("cannot be written: {error}"));
-    let mut file = tempfile::Builder::new()
-        .prefix(".anomalysd-")
-        .tempfile_in(folder_of(path))
-        .map_err(failed)?;
-    file.write_all(bytes).map_err(failed)?;
-    // A temporary file is private; what a person asked for has the usual permissions.
+    let failed = |error| CliError::io(path, "cannot be written: ", &error);
+    let mut temporary = tempfile::Builder::new();
+    temporary.prefix(".anomalysd-");
+    // A temporary file is private; what a person asked for has the permissions that their umask leaves.
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        let mode = std::fs::Permissions::from_mode(0o644);
-        file.as_file().set_permissions(mode).map_err(failed)?;
+        temporary.permissions(std::fs::Permissions::from_mode(0o666));
     }
+    let mut file = temporary.tempfile_in(folder_of(path)).map_err(failed)?;
+    file.write_all(bytes).map_err(failed)?;
     file.persist(path).map_err(|error| failed(error.error))?;
     Ok(())
 }
@@ -55,17 +53,28 @@ pub fn folder_of(path: &Path) -> &Path {
     }
 }
 
+/// Refuses a file that cannot be made where it shall be, before any work is done.
+pub fn check_file(path: &Path) -> Outcome {
+    if path.is_dir() {
+        return Err(CliError::at(
+            path,
+            "is a folder, and a file is to be written",
+        ));
+    }
+    check_writable(folder_of(path))
+}
+
 /// Refuses a folder that no file can be made in, before any work is done.
 pub fn check_writable(folder: &Path) -> Outcome {
     tempfile::tempfile_in(folder)
         .map(drop)
-        .map_err(|error| CliError::at(folder, format!("cannot be written to: {error}")))
+        .map_err(|error| CliError::io(folder, "cannot be written to: ", &error))
 }
 
 /// Makes a folder and its parents.
 pub fn folder(path: &Path) -> Outcome<PathBuf> {
     std::fs::create_dir_all(path)
-        .map_err(|error| CliError::at(path, format!("cannot be made: {error}")))?;
+        .map_err(|error| CliError::io(path, "cannot be made: ", &error))?;
     Ok(path.to_owned())
 }
 

@@ -37,7 +37,7 @@ pub fn read_mask(path: &Path, labels: bool, photo: &Photo) -> Outcome<Mask> {
 }
 
 fn bytes(path: &Path) -> Outcome<Vec<u8>> {
-    std::fs::read(path).map_err(|error| CliError::at(path, error))
+    std::fs::read(path).map_err(|error| CliError::io(path, "", &error))
 }
 
 /// Files as they are, folders as the photos in them.

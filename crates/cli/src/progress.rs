@@ -13,14 +13,18 @@ use crate::dashboard;
 use crate::error::{CliError, Outcome};
 
 static CANCELLED: AtomicBool = AtomicBool::new(false);
+/// Whether any work has asked whether it shall stop.
+static ASKED: AtomicBool = AtomicBool::new(false);
 static START: OnceLock<Instant> = OnceLock::new();
 static WAKE: Mutex<Option<Box<dyn Fn() + Send>>> = Mutex::new(None);
 
-/// From now on Ctrl-C asks the work to stop; a second one ends the process.
+/// From now on Ctrl-C asks the work to stop. A second one ends the process, and so does the first where no work has asked
+/// yet: what never asks (an export, a picture) leaves nothing half done, since files are renamed into place.
 pub fn catch_interrupts() -> Outcome {
     START.get_or_init(Instant::now);
     ctrlc::set_handler(|| {
-        if CANCELLED.swap(true, Ordering::Relaxed) {
+        let again = CANCELLED.swap(true, Ordering::Relaxed);
+        if again || !ASKED.load(Ordering::Relaxed) {
             std::process::exit(130);
         }
         if let Some(wake) = &*WAKE.lock().unwrap_or_else(PoisonError::into_inner) {
@@ -43,6 +47,7 @@ pub fn on_interrupt(wake: impl Fn() + Send + 'static) {
 
 /// Whether the user wants to stop: by Ctrl-C, or in a dashboard, which hears no Ctrl-C.
 pub fn cancelled() -> bool {
+    ASKED.store(true, Ordering::Relaxed);
     CANCELLED.load(Ordering::Relaxed) || dashboard::stopped()
 }
 

@@ -12,6 +12,7 @@ use crate::{output, photos, profile};
 /// Sets the threshold of one class.
 pub fn run(args: &CalibrateArgs, quiet: bool) -> Outcome {
     let (mut made, _) = profile::read(&args.profile)?;
+    output::check_file(args.out.as_ref().unwrap_or(&args.profile))?;
     let name = made.choose(args.class.as_deref())?.name.clone();
     let good = photos::listed(&args.good)?;
     let good = good

@@ -32,7 +32,7 @@ pub fn run(args: &FitArgs, quiet: bool) -> Outcome {
         }
         return plan.map_or(Ok(()), |plan| plan.try_out(&classes, &prompts, &options));
     }
-    output::check_writable(output::folder_of(&args.out))?;
+    output::check_file(&args.out)?;
     if let Some(plan) = &plan {
         plan.prepare()?;
     }

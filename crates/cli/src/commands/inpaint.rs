@@ -18,6 +18,7 @@ const STREAM: &str = "inpaint";
 
 /// Repaints a photo where its mask is white.
 pub fn run(args: &InpaintArgs, quiet: bool) -> Outcome {
+    output::check_file(&args.out)?;
     let photo = photos::read(&args.image)?;
     let mask = photos::read_mask(&args.mask, false, &photo)?;
     if let Some(size) = args.size

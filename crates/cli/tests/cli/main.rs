@@ -6,6 +6,7 @@ mod bench;
 mod cache;
 mod evaluations;
 mod jobs;
+mod machine;
 mod networks;
 mod places;
 mod readme;
