@@ -42,10 +42,10 @@ export class Engine {
   }
 
   /** Learns from one to four good photos of one product what is normal. */
-  async fit({ good, className, parts, mode, tile, ignore, onProgress, signal }: FitOptions): Promise<Profile> {
+  async fit({ good, className, parts, mode, tile, ignore, options, onProgress, signal }: FitOptions): Promise<Profile> {
     const watch = { report: new Pace('work', onProgress).report, signal };
     return this.#session.job(async (client) => {
-      const body = { good, request: { className, parts, mode, tile }, ignore: ignore ?? [] };
+      const body = { good, request: { className, parts, mode, tile, ...(options && { options }) }, ignore: ignore ?? [] };
       const data = await client.request('fit', body, watch);
       client.profiles.add(data.info.sha256);
       this.#session.grew(data);

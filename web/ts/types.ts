@@ -106,6 +106,8 @@ export interface FitOptions extends JobOptions {
   tile?: number;
   /** Places that differ from one good photo to the next and mean nothing; the profile keeps them. */
   ignore?: Ignore;
+  /** Constants of the method instead of the defaults, by the names that `anomalysd inspect PROFILE --format json` shows: `{ size: 128 }`. */
+  options?: Readonly<Record<string, unknown>>;
 }
 
 /** How to judge a photo. */

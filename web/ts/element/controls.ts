@@ -18,7 +18,7 @@ export function button({ label, icon: name, look = 'plain', iconOnly = false, pa
   return h(
     'button',
     {
-      type: 'button', class: `button ${look}${iconOnly ? ' icon-only' : ''}`, part: ['button', part ?? look].join(' '),
+      type: 'button', class: `button ${look}${iconOnly ? ' icon-only' : ''}`, part: ['button', look, part].filter(Boolean).join(' '),
       'aria-label': iconOnly && label, title: iconOnly && label, click,
     },
     name && icon(name),
