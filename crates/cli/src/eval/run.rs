@@ -273,12 +273,7 @@ pub fn drawn(
     let Some(draws) = given else {
         return Ok(draw(class, k_shot, seed)?);
     };
-    draws.get(class, k_shot, seed).ok_or_else(|| {
-        CliError::Input(format!(
-            "--draws: no draw of {k_shot} photos with seed {seed} for class `{}`",
-            class.name
-        ))
-    })
+    Ok(draws.get(class, k_shot, seed)?)
 }
 
 /// What is true of a test photo, with its mask where there is one.

@@ -9,9 +9,15 @@ const PEER: [&str; 6] = ["bench", "--peer", "--device", "cpu", "-q", "--python"]
 /// A program in place of Python that prints one line.
 #[cfg(unix)]
 fn python(folder: &Path, line: &str) -> String {
+    script(folder, &format!("echo '{line}'"))
+}
+
+/// A program in place of Python.
+#[cfg(unix)]
+fn script(folder: &Path, lines: &str) -> String {
     use std::os::unix::fs::PermissionsExt;
     let path = folder.join("python");
-    std::fs::write(&path, format!("#!/bin/sh\necho '{line}'\n")).unwrap();
+    std::fs::write(&path, format!("#!/bin/sh\n{lines}\n")).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     path.display().to_string()
 }
@@ -44,6 +50,17 @@ fn a_peer_that_ends_is_no_fault_of_the_user() {
     let ended = run(place.path(), &joined(&[&PEER, &[&python]]));
     assert_eq!(ended.code, 1, "{}", ended.err);
     assert!(ended.err.contains("the peer"), "{}", ended.err);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_row_that_nothing_is_called_is_named() {
+    let place = tempfile::tempdir().unwrap();
+    let answers = r#"echo '{"name": "diffusers 0, torch 0"}'; read request; echo '{}'"#;
+    let python = script(place.path(), answers);
+    let only = ["--only", "no such row"];
+    let refused = run(place.path(), &joined(&[&PEER, &[&python], &only]));
+    refused.refused(&["--only no such row", "U-Net training step"]);
 }
 
 #[test]

@@ -77,7 +77,12 @@ pub fn rows(
     if !args.networks_only && bench.wants(detection::NAME) {
         rows.extend(bench.detections(engine)?);
     }
-    Ok(rows)
+    match &args.only {
+        Some(only) if rows.is_empty() => Err(CliError::Input(format!(
+            "--only {only}: no row is called so; names stop where sizes begin, as in `U-Net training step`"
+        ))),
+        _ => Ok(rows),
+    }
 }
 
 impl Bench<'_> {
