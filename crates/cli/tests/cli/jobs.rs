@@ -7,7 +7,9 @@ use anomalysd_imaging::{Photo, resize_lanczos};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::support::{QUICK, Run, SMALL, command, files, joined, json, photo, place, run, save};
+use crate::support::{
+    QUICK, SMALL, command, files, interrupt, joined, json, photo, place, run, save,
+};
 
 #[test]
 fn the_whole_method_judges_photos_the_same_whatever_the_threads() {
@@ -447,11 +449,7 @@ fn an_interrupt_ends_with_130_and_what_is_finished_is_printed() {
         assert!(began.elapsed() < Duration::from_secs(300), "no result");
         std::thread::sleep(Duration::from_millis(5));
     }
-    std::process::Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status()
-        .unwrap();
-    let done: Run = child.wait_with_output().unwrap().into();
+    let done = interrupt(child);
     assert_eq!(done.code, 130, "{}", done.err);
     let results = json(&done.out);
     let count = results.as_array().unwrap().len();

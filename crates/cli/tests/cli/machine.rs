@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{QUICK, Run, command, joined, place, run};
+use crate::support::{QUICK, Run, command, interrupt, joined, place, run};
 
 #[test]
 fn a_file_whose_name_a_folder_has_is_refused_before_any_work() {
@@ -110,11 +110,7 @@ fn work_that_never_asks_ends_at_once_when_interrupted() {
     std::thread::sleep(Duration::from_secs(2));
     assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
     let began = Instant::now();
-    std::process::Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status()
-        .unwrap();
-    let done: Run = child.wait_with_output().unwrap().into();
+    let done = interrupt(child);
     assert_eq!(done.code, 130, "{}", done.err);
     assert!(
         began.elapsed() < Duration::from_secs(5),

@@ -1,7 +1,7 @@
 //! Runs the command, and makes photos for it.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output};
 
 use anomalysd_dataset::synth::{DefectKind, Family, Product};
 use anomalysd_imaging::{DecodeLimits, Photo, decode, encode_png};
@@ -73,6 +73,15 @@ pub const QUICK: [&str; 4] = ["--model", "none", "--device", "cpu"];
 
 /// The whole method on small photos.
 pub const SMALL: [&str; 6] = ["--size", "128", "--scales", "2,4", "--device", "cpu"];
+
+/// Interrupts a run as Ctrl-C does, and waits for its end.
+#[cfg(unix)]
+pub fn interrupt(child: Child) -> Run {
+    let id = child.id().to_string();
+    let sent = Command::new("kill").args(["-INT", &id]).status();
+    assert!(sent.unwrap().success());
+    child.wait_with_output().unwrap().into()
+}
 
 /// Arguments one after the other.
 pub fn joined<'a>(parts: &[&[&'a str]]) -> Vec<&'a str> {

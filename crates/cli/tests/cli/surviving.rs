@@ -11,7 +11,7 @@ use anomalysd_train::photos::{sample_rng, unit};
 use tempfile::TempDir;
 
 use super::jobs::TINY;
-use super::support::{Run, command, files, joined, json, place, run};
+use super::support::{Run, command, files, interrupt, joined, json, place, run};
 
 const STEPS: u64 = 40;
 const DECODER_STEPS: u64 = 20;
@@ -136,14 +136,6 @@ fn seen(child: &mut Child, mut happened: impl FnMut() -> bool) -> bool {
 #[track_caller]
 fn until(child: &mut Child, happened: impl FnMut() -> bool) {
     assert!(seen(child, happened), "it ended by itself");
-}
-
-/// Sends Ctrl-C, and waits for the end.
-fn interrupt(child: Child) -> Run {
-    let id = child.id().to_string();
-    let sent = Command::new("kill").args(["-INT", &id]).status();
-    assert!(sent.unwrap().success());
-    child.wait_with_output().unwrap().into()
 }
 
 /// Starts or continues a run, and sends Ctrl-C once its log has this line.
