@@ -74,8 +74,7 @@ pub const QUICK: [&str; 4] = ["--model", "none", "--device", "cpu"];
 /// The whole method on small photos.
 pub const SMALL: [&str; 6] = ["--size", "128", "--scales", "2,4", "--device", "cpu"];
 
-/// Interrupts a run as Ctrl-C does, and waits for its end.
-#[cfg(unix)]
+/// Interrupts a run as Ctrl-C does, by the `kill` of a Unix, and waits for its end.
 pub fn interrupt(child: Child) -> Run {
     let id = child.id().to_string();
     let sent = Command::new("kill").args(["-INT", &id]).status();
