@@ -200,6 +200,7 @@ test('a profile fitted in the page judges the same in the command', async () => 
     { ...urls, size: SIZE },
   );
   assert.match(got.info.classes[0].support, /2 good photos/);
+  assert.deepEqual([got.json.map.width, got.json.map.height], [SIZE, SIZE], 'the fit takes its options');
   const profile = join(scratch(), 'page.profile.safetensors');
   writeFileSync(profile, Buffer.from(got.bytes, 'base64'));
   const [own] = JSON.parse(run('detect', suspect, '--profile', profile, '--device', 'cpu', '--format', 'json'));

@@ -185,6 +185,7 @@ test('the first photos, with the keyboard alone', async () => {
   await tabTo(page, /^button Choose photo$/);
   await pick(page, [strip('suspect/cracked_brick.png')]);
   await main.widget.getByRole('button', { name: 'Check photo' }).waitFor();
+  assert.equal(await main.widget.locator('[part="button primary check"]').count(), 1, 'the parts of the button that leads on');
   await look(page, 'chosen');
   await page.setViewportSize(narrow);
   await look(page, 'chosen-narrow');
