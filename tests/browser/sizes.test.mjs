@@ -4,16 +4,23 @@ import assert from 'node:assert/strict';
 import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { brotliCompressSync } from 'node:zlib';
+import { promisify } from 'node:util';
+import { brotliCompress } from 'node:zlib';
 import { root } from './support.mjs';
 
 const dist = join(root, 'web/dist');
 /** Largest size of each engine, compressed as a server sends it. */
 const BUDGETS = { 'cpu_bg.wasm': 1_300_000, 'webgpu_bg.wasm': 4_000_000 };
 
-for (const name of readdirSync(join(dist, 'wasm')).filter((name) => name in BUDGETS)) {
-  test(`${name} is within its budget`, () => {
-    const bytes = brotliCompressSync(readFileSync(join(dist, 'wasm', name))).length;
+const engines = readdirSync(join(dist, 'wasm')).filter((name) => name in BUDGETS);
+// The best compression takes most of a minute: all at once, on threads of their own.
+const compressed = new Map(
+  engines.map((name) => [name, promisify(brotliCompress)(readFileSync(join(dist, 'wasm', name)))]),
+);
+
+for (const name of engines) {
+  test(`${name} is within its budget`, async () => {
+    const { length: bytes } = await compressed.get(name);
     console.log(`${name}: ${bytes} bytes of brotli`);
     assert.ok(bytes <= BUDGETS[name], `${bytes} bytes, ${BUDGETS[name]} are allowed`);
   });
