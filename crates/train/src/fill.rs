@@ -7,7 +7,7 @@ use anomalysd_detect::options::DetectOptions;
 use anomalysd_detect::prompts::Prompts;
 use anomalysd_detect::repaint::{
     DiffusionRepair, Latents, PaintRequest, Prompt, Repair, Ticked, blend_weights, colour_drift,
-    composite,
+    composite, with_details,
 };
 use anomalysd_diffusion::vae::Vae;
 use anomalysd_imaging::{Mask, Photo, pad_reflect, resize_lanczos};
@@ -55,7 +55,7 @@ impl Filler<'_> {
     pub fn latents(&self, good: &[Photo]) -> Result<Vec<Latents>> {
         let of_one = |photo| async move {
             let scene = self.repair.open(photo).await?;
-            self.repair.latents(&scene).await
+            self.repair.latents(&scene, photo).await
         };
         let all = good.iter().map(|photo| pollster::block_on(of_one(photo)));
         Ok(all.collect::<std::result::Result<_, DetectError>>()?)
@@ -96,14 +96,21 @@ impl Filler<'_> {
                 best_reference: best,
                 memory_mib: options.memory.mib,
             };
-            repair.paint(&scene, &class, &request, &silent).await
-        })?;
-        let painted = painted.first().ok_or(DetectError::NotFinite {
-            what: "a repaired photo",
+            let painted = repair.paint(&scene, &class, &request, &silent).await?;
+            let details = repair.details(&scene, &class, &request).await?;
+            let details = details.and_then(|details| details.into_iter().next());
+            let painted = painted.into_iter().next();
+            let painted = painted.ok_or(DetectError::NotFinite {
+                what: "a repaired photo",
+            })?;
+            Ok::<_, DetectError>(match details {
+                Some(details) => with_details(&painted, &details),
+                None => painted,
+            })
         })?;
         let weights = blend_weights(pass, options.masks.halo * repair.traits().factor);
-        let drift = colour_drift(photo, painted, &pass.hidden, &options.repair);
-        Ok(composite(photo, painted, &weights, drift))
+        let drift = colour_drift(photo, &painted, &pass.hidden, &options.repair);
+        Ok(composite(photo, &painted, &weights, drift))
     }
 }
 

@@ -14,7 +14,9 @@ use anomalysd_detect::masks::{Frame, MaskPlan, Pass};
 use anomalysd_detect::options::{Compare, DetectOptions, Mode};
 use anomalysd_detect::pipeline::{ClassModel, Detection, Detector};
 use anomalysd_detect::prompts::Prompts;
-use anomalysd_detect::repaint::{DiffusionRepair, PaintRequest, Prompt, Repair, Ticked};
+use anomalysd_detect::repaint::{
+    DiffusionRepair, PaintRequest, Prompt, Repair, Ticked, with_details,
+};
 use anomalysd_diffusion::clip::Tokenizer;
 use anomalysd_diffusion::model::{InpaintModel, ReferenceTime};
 use anomalysd_imaging::{Mask, Photo};

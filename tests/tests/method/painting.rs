@@ -25,7 +25,7 @@ fn painted_beside(
         let mut latents = Vec::new();
         for photo in good {
             let scene = repair.open(photo).await.unwrap();
-            latents.push(repair.latents(&scene).await.unwrap());
+            latents.push(repair.latents(&scene, photo).await.unwrap());
         }
         let class = repair.class(&contexts, &latents).await.unwrap();
         let scene = repair.open(photo).await.unwrap();
@@ -122,45 +122,62 @@ pub fn altered(photo: &Photo, mask: &Mask) -> Photo {
     other
 }
 
+/// Paints one pass from pure noise with good photos in the model's channels, laid over the photo or as they are, and says
+/// what these add to it. `known`: with the good photos themselves, not their latents alone.
+fn filled(
+    model: &InpaintModel,
+    good: &[Photo],
+    photo: &Photo,
+    pass: &Pass,
+    (laid, known): (bool, bool),
+) -> (Photo, Option<Photo>) {
+    let repair = DiffusionRepair::new(model);
+    pollster::block_on(async {
+        let mut latents = Vec::new();
+        for good in good {
+            let mut own = repair.latents(&repair.open(good).await?, good).await?;
+            own.picture = own.picture.filter(|_| known);
+            latents.push(own);
+        }
+        let prompts = Prompts::named("gear wheel");
+        let contexts = repair.contexts(&prompts.both(), &prompts.detail()).await?;
+        let class = repair.class(&contexts, &latents).await?;
+        let scene = repair.open(photo).await?;
+        if laid {
+            let visible = pass.hidden.inverted();
+            let tick = |_, _| -> Ticked<'_> { Box::pin(std::future::ready(Ok(()))) };
+            repair
+                .register(&scene, &class, photo, &visible, &tick)
+                .await?;
+        }
+        let request = PaintRequest {
+            passes: std::slice::from_ref(pass),
+            strength: 1.0,
+            inference_steps: 2,
+            guidance_scale: 1.0,
+            seed: 0,
+            prompt: Prompt::Both,
+            best_reference: Some(0),
+            memory_mib: 1024,
+        };
+        let silent = |_, _| -> Ticked<'_> { Box::pin(std::future::ready(Ok(()))) };
+        let painted = repair.paint(&scene, &class, &request, &silent).await?;
+        let details = repair.details(&scene, &class, &request).await?;
+        let details = details.map(|details| details[0].clone());
+        Ok::<_, DetectError>((painted[0].clone(), details))
+    })
+    .unwrap()
+}
+
 /// A good photo in which the product lies otherwise is laid over the photo, by what is visible of it alone: what is
 /// hidden is painted nearer to the truth by 3 dB and more, and the same whatever was hidden.
 #[test]
 fn a_good_photo_is_laid_over_the_photo_before_it_is_pasted() {
     let model = InpaintModel::embedded(&Device::flex()).unwrap();
-    let repair = DiffusionRepair::new(&model);
     let gear = Product::draw(Family::Gear, 7);
-    let (good, photo) = (gear.instance(0, SIDE), gear.instance(1, SIDE));
+    let (good, photo) = ([gear.instance(0, SIDE)], gear.instance(1, SIDE));
     let pass = &passes(&model, 2)[1];
-    let paint = |photo: &Photo, laid: bool| {
-        pollster::block_on(async {
-            let latents = repair.latents(&repair.open(&good).await?).await?;
-            let prompts = Prompts::named("gear wheel");
-            let contexts = repair.contexts(&prompts.both(), &prompts.detail()).await?;
-            let class = repair.class(&contexts, &[latents]).await?;
-            let scene = repair.open(photo).await?;
-            if laid {
-                let visible = pass.hidden.inverted();
-                let tick = |_, _| -> Ticked<'_> { Box::pin(std::future::ready(Ok(()))) };
-                repair
-                    .register(&scene, &class, photo, &visible, &tick)
-                    .await?;
-            }
-            let request = PaintRequest {
-                passes: std::slice::from_ref(pass),
-                strength: 1.0,
-                inference_steps: 2,
-                guidance_scale: 1.0,
-                seed: 0,
-                prompt: Prompt::Both,
-                best_reference: Some(0),
-                memory_mib: 1024,
-            };
-            let silent = |_, _| -> Ticked<'_> { Box::pin(std::future::ready(Ok(()))) };
-            let painted = repair.paint(&scene, &class, &request, &silent).await?;
-            Ok::<Photo, DetectError>(painted[0].clone())
-        })
-        .unwrap()
-    };
+    let paint = |photo: &Photo, laid| filled(&model, &good, photo, pass, (laid, true)).0;
     let error = |painted: &Photo| hidden_error(&photo, painted, &pass.cores);
     let (laid, as_it_is) = (paint(&photo, true), paint(&photo, false));
     assert!(
@@ -171,6 +188,43 @@ fn a_good_photo_is_laid_over_the_photo_before_it_is_pasted() {
     );
     let other = paint(&altered(&photo, &pass.hidden), true);
     assert_eq!(worst_inside(&pass.cores, &laid, &other), 0.0);
+}
+
+/// What an autoencoder loses of a good photo is added where it fills a hole, cell by cell, and depends on what is visible
+/// alone.
+#[test]
+fn a_repair_has_the_details_of_the_good_photos_that_fill_it() {
+    let model = InpaintModel::embedded(&Device::flex()).unwrap();
+    let product = Product::draw(Family::Weave, 3);
+    let photo = product.instance(0, SIDE);
+    let good = [product.instance(1, SIDE), photo.clone()];
+    let pass = &passes(&model, 2)[1];
+    let (painted, details) = filled(&model, &good, &photo, pass, (true, true));
+    let details = details.unwrap();
+    let error = |painted: &Photo| hidden_error(&photo, painted, &pass.cores);
+    let detailed = with_details(&painted, &details);
+    // What is left is what the U-Net adds.
+    assert!(
+        error(&detailed) < error(&painted) * 0.75,
+        "with details {}, without {}",
+        error(&detailed),
+        error(&painted)
+    );
+    // The photo itself, which fits best everywhere, gave them all.
+    let scene = pollster::block_on(DiffusionRepair::new(&model).open(&photo)).unwrap();
+    let back = pollster::block_on(DiffusionRepair::new(&model).round_trip(&scene)).unwrap();
+    let restored = with_details(&back, &details);
+    assert!(worst_inside(&pass.cores, &restored, &photo) < 2.0 / 255.0);
+
+    let other = altered(&photo, &pass.hidden);
+    let (_, again) = filled(&model, &good, &other, pass, (true, true));
+    assert_eq!(worst_inside(&pass.cores, &details, &again.unwrap()), 0.0);
+    // A profile from before they were kept knows latents alone, and nothing is pasted where nothing is laid over.
+    for how in [(true, false), (false, true)] {
+        let (plain, none) = filled(&model, &good, &photo, pass, how);
+        assert!(none.is_none(), "{how:?}");
+        assert!(plain.data.iter().all(|value| value.is_finite()));
+    }
 }
 
 /// Property 10, of what the model paints.

@@ -186,7 +186,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         let latents = match self.repair {
             Some(repair) => {
                 let scene = repair.open(tile).await?;
-                let mut latents = repair.latents(&scene).await?;
+                let mut latents = repair.latents(&scene, tile).await?;
                 round_to_half(&mut latents.data);
                 meter.tick(Stage::Encode, 0).await?;
                 Some(latents)

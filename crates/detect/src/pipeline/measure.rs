@@ -13,7 +13,8 @@ use crate::masks::{MaskPlan, Pass, Scale, guided_cells, guided_pass, top_cores};
 use crate::options::{Compare, ScoreOptions};
 use crate::prototypes::{Descriptors, PrototypeMaps, Prototypes, grid_of};
 use crate::repaint::{
-    Contexts, Latents, PaintRequest, Prompt, Repair, Ticked, blend_weights, colour_drift, composite,
+    Contexts, Latents, PaintRequest, Prompt, Repair, Ticked, blend_weights, colour_drift,
+    composite, with_details,
 };
 use crate::report::hex;
 use crate::score::{ClassNormalisers, merge_cores, pass_distance};
@@ -93,6 +94,14 @@ impl Measurement {
             ..options.clone()
         }
     }
+}
+
+/// What was painted in one pass.
+struct Painted<'a> {
+    /// As the model decodes it.
+    plain: &'a Photo,
+    /// With the details of the good photos that it was filled with, where they are known.
+    detailed: &'a Photo,
 }
 
 /// What a photo is measured against: some good photos of its class.
@@ -351,7 +360,23 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
                     painted
                 }
             };
-            for (pass, painted) in passes.iter().zip(painted) {
+            // What is compared with what the autoencoder makes of the photo lacks details as that does.
+            let shown =
+                first.scale == Scale::Guided || self.options.repair.compare == Compare::Photo;
+            let details = if shown {
+                repair.details(scene, class, &request).await?
+            } else {
+                None
+            };
+            for (index, (pass, painted)) in passes.iter().zip(painted).enumerate() {
+                let detailed = details
+                    .as_ref()
+                    .and_then(|details| details.get(index))
+                    .map(|details| with_details(&painted, details));
+                let painted = Painted {
+                    detailed: detailed.as_ref().unwrap_or(&painted),
+                    plain: &painted,
+                };
                 results.push(self.compare(subject, pass, &painted).await?);
                 meter.tick(Stage::Features, 1).await?;
             }
@@ -364,7 +389,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         &self,
         subject: &Subject<R::Scene>,
         pass: &Pass,
-        painted: &Photo,
+        painted: &Painted<'_>,
     ) -> Result<PassResult, DetectError> {
         let mut weights = blend_weights(pass, self.options.masks.halo * subject.frame.factor);
         for (weight, ignored) in weights.iter_mut().zip(&subject.ignored.data) {
@@ -373,8 +398,12 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
             }
         }
         let (original, original_layers) = &subject.compared;
-        let drift = colour_drift(original, painted, &pass.hidden, &self.options.repair);
-        let compared = composite(original, painted, &weights, drift);
+        let own = match self.options.repair.compare {
+            Compare::Photo => painted.detailed,
+            Compare::Roundtrip => painted.plain,
+        };
+        let drift = colour_drift(original, own, &pass.hidden, &self.options.repair);
+        let compared = composite(original, own, &weights, drift);
         let layers = self.features.extract(&compared).await?;
         let distance = pass_distance(
             (original, original_layers),
@@ -384,7 +413,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         );
         let repaired = match self.options.repair.compare {
             Compare::Photo => compared,
-            Compare::Roundtrip => composite(&subject.photo, painted, &weights, drift),
+            Compare::Roundtrip => composite(&subject.photo, painted.detailed, &weights, drift),
         };
         Ok(PassResult {
             pass: pass.clone(),

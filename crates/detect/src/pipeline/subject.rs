@@ -78,7 +78,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         };
         let scene = repair.open(&photo).await?;
         let latents = if keep_latents {
-            Some(repair.latents(&scene).await?)
+            Some(repair.latents(&scene, &photo).await?)
         } else {
             None
         };

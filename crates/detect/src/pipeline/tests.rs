@@ -114,12 +114,13 @@ impl Repair for Oracle {
         })
     }
 
-    async fn latents(&self, _scene: &Photo) -> Result<Latents, DetectError> {
+    async fn latents(&self, _scene: &Photo, _photo: &Photo) -> Result<Latents, DetectError> {
         Ok(Latents {
             channels: 1,
             height: 1,
             width: 1,
             data: vec![0.0],
+            picture: None,
         })
     }
 

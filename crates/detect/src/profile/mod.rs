@@ -1,7 +1,8 @@
 //! What `fit` makes: everything known of some classes, in one safetensors file.
 //!
 //! JSON in the file's metadata says what things are, tensors hold the numbers: descriptors of the
-//! good photos, contexts, reference latents and what was tuned in f16, subspaces and normalisers in f32. There is
+//! good photos, contexts, reference latents and what was tuned in f16, subspaces and normalisers in f32, good photos that
+//! models paste in 8 bits. There is
 //! no time, host or path in it: the same fit gives the same bytes. `fit` itself rounds to f16 what
 //! is stored so, and a loaded profile judges bit for bit as the fit that made it.
 
@@ -149,7 +150,7 @@ impl Profile {
         Ok(())
     }
 
-    /// The same without the good photos' latents, which decode to the photos.
+    /// The same without the good photos and their latents, which decode to the photos.
     #[must_use]
     pub fn without_references(mut self) -> Self {
         for class in &mut self.classes {
@@ -199,6 +200,9 @@ struct ClassHeader {
     bank: bool,
     /// Good photos whose latents are stored.
     references: usize,
+    /// These themselves are stored beside them. Absent where not, as in profiles from before there was such a thing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pictures: bool,
     /// Text contexts are stored.
     contexts: bool,
     guide: (f32, f32),

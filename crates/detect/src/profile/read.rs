@@ -2,9 +2,11 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use anomalysd_diffusion::tuning::{self, Tuning};
 use anomalysd_diffusion::weights::{HostTensor, SafetensorsSource, TensorSource};
+use anomalysd_imaging::Photo;
 
 use super::{
     ClassHeader, DECODER, Header, LORA, METADATA_KEY, MOST_PHOTOS, Profile, SCHEMA, Tuned,
@@ -297,8 +299,15 @@ fn read_class(
         None
     };
     let latents = (0..header.references)
-        .map(|index| read_latents(tensors, &name(&format!("references.{index}"))))
-        .collect::<Result<Vec<Latents>, _>>()?;
+        .map(|index| {
+            let mut latents = read_latents(tensors, &name(&format!("references.{index}")))?;
+            if header.pictures {
+                let picture = read_picture(tensors, &name(&format!("pictures.{index}")))?;
+                latents.picture = Some(Arc::new(picture));
+            }
+            Ok(latents)
+        })
+        .collect::<Result<Vec<Latents>, DetectError>>()?;
     if let [first, others @ ..] = latents.as_slice()
         && let Some(other) = others.iter().find(|one| one.channels != first.channels)
     {
@@ -362,6 +371,29 @@ fn read_latents(tensors: &Tensors, key: &str) -> Result<Latents, DetectError> {
         height,
         width,
         data: tensor.values,
+        picture: None,
+    })
+}
+
+/// A good photo in 8 bits.
+fn read_picture(tensors: &Tensors, key: &str) -> Result<Photo, DetectError> {
+    let tensor = tensors.take(key, 3)?;
+    let [channels, height, width] = [tensor.shape[0], tensor.shape[1], tensor.shape[2]];
+    let in_bytes = |value: &f32| (0.0..=255.0).contains(value) && value.fract() == 0.0;
+    if channels != 3
+        || tensor.values.is_empty()
+        || height.max(width) > MOST_CELLS
+        || !tensor.values.iter().all(in_bytes)
+    {
+        return refuse(format!(
+            "tensor `{key}` has shape {:?}, expected [3, 1 to {MOST_CELLS}, 1 to {MOST_CELLS}] of whole numbers to 255",
+            tensor.shape
+        ));
+    }
+    Ok(Photo {
+        width,
+        height,
+        data: tensor.values.iter().map(|value| value / 255.0).collect(),
     })
 }
 

@@ -1,5 +1,7 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use anomalysd_imaging::Photo;
 use proptest::prelude::*;
 
 use super::*;
@@ -35,6 +37,11 @@ fn aligned(name: &str) -> ClassModel {
         },
         ..class
     }
+}
+
+/// A good photo in 8 bits.
+fn picture() -> Photo {
+    Photo::from_fn(16, 8, |x, y| [x as f32 / 15.0, y as f32 / 7.0, 0.3]).quantised()
 }
 
 fn class(name: &str, coreset: bool) -> ClassModel {
@@ -77,6 +84,7 @@ fn class(name: &str, coreset: bool) -> ClassModel {
             height: 1,
             width: 2,
             data: vec![0.5, -1.0, 2.0, 0.0],
+            picture: Some(Arc::new(picture())),
         }],
         contexts: Some(Contexts {
             tokens: 1,
@@ -321,6 +329,7 @@ fn references_and_contexts_that_do_not_fit_each_other_are_refused() {
         height: 1,
         width,
         data: vec![0.5; channels * width],
+        picture: None,
     };
     for (references, words) in [
         (vec![latents(2, 2), latents(3, 2)], "2 and 3 channels"),
@@ -330,6 +339,19 @@ fn references_and_contexts_that_do_not_fit_each_other_are_refused() {
         let mut profile = profile();
         profile.classes[0].latents = references;
         let error = refusal(profile.to_bytes().unwrap());
+        assert!(error.contains(words), "{error}");
+    }
+    for (picture, words) in [
+        (
+            Photo::from_fn(4097, 1, |_, _| [0.5; 3]),
+            "shape [3, 1, 4097]",
+        ),
+        (Photo::new(0, 0), "shape [3, 0, 0]"),
+    ] {
+        let mut profile = profile();
+        profile.classes[0].latents[0].picture = Some(Arc::new(picture));
+        let error = refusal(profile.to_bytes().unwrap());
+        assert!(error.contains("classes.0.pictures.0"), "{error}");
         assert!(error.contains(words), "{error}");
     }
     let mut profile = profile();

@@ -25,6 +25,13 @@ impl Tensors {
             .insert(name, (Dtype::F16, shape.to_vec(), bytes.collect()));
     }
 
+    /// Numbers from 0 to 1 in 8 bits.
+    fn bytes(&mut self, name: String, shape: &[usize], values: &[f32]) {
+        let bytes = values.iter().map(|value| (value * 255.0).round() as u8);
+        self.0
+            .insert(name, (Dtype::U8, shape.to_vec(), bytes.collect()));
+    }
+
     fn single(&mut self, name: String, shape: &[usize], values: &[f32]) {
         let bytes = values.iter().flat_map(|value| value.to_le_bytes());
         self.0
@@ -79,6 +86,11 @@ fn has_own_bank(class: &ClassModel) -> bool {
     !class.prototypes.bank.vectors.iter().eq(good)
 }
 
+/// Whether all references come with their photos.
+fn has_pictures(class: &ClassModel) -> bool {
+    !class.latents.is_empty() && class.latents.iter().all(|one| one.picture.is_some())
+}
+
 fn header(class: &ClassModel) -> ClassHeader {
     ClassHeader {
         name: class.name.clone(),
@@ -91,6 +103,7 @@ fn header(class: &ClassModel) -> ClassHeader {
         pose: class.pose.clone(),
         bank: has_own_bank(class),
         references: class.latents.len(),
+        pictures: has_pictures(class),
         contexts: class.contexts.is_some(),
         guide: class.guide,
         normalisers: class.normalisers.clone(),
@@ -142,5 +155,11 @@ fn add(tensors: &mut Tensors, class_key: &str, class: &ClassModel) {
     for (index, latents) in class.latents.iter().enumerate() {
         let shape = [latents.channels, latents.height, latents.width];
         tensors.half(name(&format!("references.{index}")), &shape, &latents.data);
+        if has_pictures(class)
+            && let Some(picture) = &latents.picture
+        {
+            let shape = [3, picture.height, picture.width];
+            tensors.bytes(name(&format!("pictures.{index}")), &shape, &picture.data);
+        }
     }
 }

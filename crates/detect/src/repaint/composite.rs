@@ -86,6 +86,17 @@ pub fn colour_drift(
     })
 }
 
+/// What was painted, with details that are added to it.
+pub fn with_details(painted: &Photo, details: &Photo) -> Photo {
+    let pairs = painted.data.iter().zip(&details.data);
+    Photo {
+        data: pairs
+            .map(|(painted, detail)| (painted + detail).clamp(0.0, 1.0))
+            .collect(),
+        ..*painted
+    }
+}
+
 /// The repaired photo: painted pixels, corrected for drift, blended over the original by `weights`.
 /// Where a weight is 0 the original stays bit for bit; where it is 1 nothing of it is left.
 ///

@@ -1,6 +1,7 @@
 //! The diffusion model as a repair: partial noising, masked latents, references, batches.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use anomalysd_diffusion::model::InpaintModel;
 use anomalysd_diffusion::noise;
@@ -216,14 +217,16 @@ impl Repair for DiffusionRepair<'_> {
         Ok(contexts)
     }
 
-    async fn latents(&self, scene: &Scene) -> Result<Latents, DetectError> {
+    async fn latents(&self, scene: &Scene, photo: &Photo) -> Result<Latents, DetectError> {
         let [_, channels, height, width] = scene.latents.dims();
         let data = download(scene.latents.clone(), "latents of a good photo").await?;
+        let shown = self.model.config.reference_residual;
         Ok(Latents {
             channels,
             height,
             width,
             data,
+            picture: shown.then(|| Arc::new(photo.quantised())),
         })
     }
 
@@ -267,23 +270,47 @@ impl Repair for DiffusionRepair<'_> {
             slot[0] = target.register(&good[index]);
         });
         let [_, _, height, width] = scene.latents.dims();
-        let mut latents = Vec::with_capacity(good.len());
+        let (mut latents, mut photos) = (Vec::new(), Vec::new());
         for (index, (photo, how)) in good.iter().zip(found).enumerate() {
-            latents.push(match how {
-                Some(how) => {
-                    let laid = pad_reflect(&how.lay(photo), scene.frame.multiple);
+            let laid = how.map(|how| how.lay(photo));
+            latents.push(match &laid {
+                Some(laid) => {
+                    let laid = pad_reflect(laid, scene.frame.multiple);
                     let laid = upload_photo(&laid, &self.model.device);
                     self.model.vae.enc(laid)?
                 }
                 None => class.latents(index, width, height, self.model),
             });
+            photos.push(laid.unwrap_or_else(|| photo.clone()));
             tick(Stage::Encode, 0).await?;
         }
         if !latents.is_empty() {
-            let laid = class.laid(Tensor::cat(latents, 0));
+            let laid = class.laid(photos, Tensor::cat(latents, 0));
             scene.registered.replace(Some(laid));
         }
         Ok(())
+    }
+
+    async fn details(
+        &self,
+        scene: &Scene,
+        class: &ReadyClass,
+        request: &PaintRequest<'_>,
+    ) -> Result<Option<Vec<Photo>>, DetectError> {
+        if !self.model.config.reference_residual || request.best_reference.is_none() {
+            return Ok(None);
+        }
+        let masks: Vec<Mask> = request
+            .passes
+            .iter()
+            .map(|pass| pass.latent_mask(&scene.frame))
+            .collect();
+        let hidden = upload_masks(&masks, &self.model.device);
+        let Some(details) = class.details(self.model, scene, &hidden)? else {
+            return Ok(None);
+        };
+        let Frame { width, height, .. } = scene.frame;
+        Ok(Some(download_photos(details, width, height).await?))
     }
 
     async fn round_trip(&self, scene: &Scene) -> Result<Photo, DetectError> {

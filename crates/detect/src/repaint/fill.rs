@@ -16,12 +16,25 @@ pub fn fill(good: Tensor<5>, latents: Tensor<4>, hidden: &Tensor<4>) -> Tensor<4
     let [own, count, channels, height, width] = good.dims();
     let [batch, ..] = hidden.dims();
     let shape = [batch, channels, height, width];
+    let share = shares(&good, latents, hidden);
     let photo = |index: usize| -> Tensor<4> {
         let one = good.clone().narrow(1, index, 1);
         one.reshape([own, channels, height, width])
     };
     if count == 1 {
         return photo(0).expand(shape);
+    }
+    (0..count).fold(Tensor::zeros(shape, &good.device()), |filled, index| {
+        filled + photo(index) * share.clone().narrow(1, index, 1)
+    })
+}
+
+/// How much of each good photo a cell takes, `[B, k, h, w]`: all of one, or equal shares of those that fit alike.
+pub(super) fn shares(good: &Tensor<5>, latents: Tensor<4>, hidden: &Tensor<4>) -> Tensor<4> {
+    let [own, count, _, height, width] = good.dims();
+    let [batch, ..] = hidden.dims();
+    if count == 1 {
+        return hidden.ones_like();
     }
     let latents: Tensor<5> = latents.unsqueeze_dim(1);
     let apart = (good.clone() - latents).square().mean_dim(2);
@@ -31,10 +44,7 @@ pub fn fill(good: Tensor<5>, latents: Tensor<4>, hidden: &Tensor<4>) -> Tensor<4
     let best = likeness.clone().min_dim(1);
     let chosen = likeness.equal(best.expand([batch, count, height, width]));
     let chosen = chosen.float();
-    let share = chosen.clone() / chosen.sum_dim(1);
-    (0..count).fold(Tensor::zeros(shape, &good.device()), |filled, index| {
-        filled + photo(index) * share.clone().narrow(1, index, 1)
-    })
+    chosen.clone() / chosen.sum_dim(1)
 }
 
 /// Sums over the surroundings of each cell.

@@ -11,7 +11,7 @@ mod ready;
 mod repair;
 pub(crate) mod transfer;
 
-pub use composite::{blend_weights, colour_drift, composite};
+pub use composite::{blend_weights, colour_drift, composite, with_details};
 pub use diffusion::DiffusionRepair;
 pub use fill::fill;
 pub use ready::{ReadyClass, Scene};

@@ -7,11 +7,11 @@ use std::rc::Rc;
 use anomalysd_diffusion::model::{InpaintModel, ReferenceTime};
 use anomalysd_diffusion::noise;
 use anomalysd_diffusion::unet::{ReferenceOptions, ReferenceStates};
-use anomalysd_imaging::Photo;
+use anomalysd_imaging::{Photo, pad_reflect, resize_lanczos};
 use burn::tensor::{Tensor, TensorData};
 
-use super::fill::fill;
-use super::transfer::{download_photos, repeat, upload_latents};
+use super::fill::{fill, shares};
+use super::transfer::{download_photos, repeat, upload_latents, upload_photo};
 use super::{Contexts, Latents, Prompt, Tick};
 use crate::DetectError;
 use crate::control::Stage;
@@ -42,6 +42,10 @@ pub(super) struct Laid {
     class: Rc<()>,
     /// `[k, C, h, w]`.
     latents: Tensor<4>,
+    /// Of the photo's size.
+    photos: Vec<Photo>,
+    /// What `photos` show beyond `dec(latents)`, `[k, 3, H, W]`, padded; computed where it is needed first.
+    details: RefCell<Option<Tensor<4>>>,
 }
 
 /// A class on the device. Reference states are computed when a timestep first needs them.
@@ -50,14 +54,14 @@ pub struct ReadyClass {
     contexts: [Tensor<3>; 3],
     good: Vec<Latents>,
     states: RefCell<BTreeMap<(Prompt, usize), Rc<ReferenceStates>>>,
-    photos: RefCell<Option<Decoded>>,
+    photos: RefCell<Option<Pictures>>,
     /// What tells it from other classes.
     own: Rc<()>,
 }
 
-/// The good photos, decoded for photos of one size.
+/// The good photos at one size.
 #[derive(Debug)]
-struct Decoded {
+struct Pictures {
     /// Width and height in pixels.
     size: (usize, usize),
     photos: Rc<Vec<Photo>>,
@@ -107,16 +111,66 @@ impl ReadyClass {
         upload_latents(&self.good[index], width, height, &model.device)
     }
 
-    /// The class's good photos as they lie over a photo, `[k, C, h, w]`.
-    pub(super) fn laid(&self, latents: Tensor<4>) -> Laid {
+    /// The class's good photos as they lie over a photo, and their latents `[k, C, h, w]`.
+    pub(super) fn laid(&self, photos: Vec<Photo>, latents: Tensor<4>) -> Laid {
         Laid {
             class: Rc::clone(&self.own),
             latents,
+            photos,
+            details: RefCell::default(),
         }
     }
 
-    /// `dec(z)` of the good photos at the size of a photo, computed where it is needed first, in 8 bits. Ticks after
-    /// each that is.
+    /// [`super::Repair::details`], `[B, 3, H, W]`, for hidden cells `[B, 1, h, w]` of a photo that the good photos were
+    /// laid over. `None` where they were not, or any of them is known by its latents alone.
+    pub(super) fn details(
+        &self,
+        model: &InpaintModel,
+        scene: &Scene,
+        hidden: &Tensor<4>,
+    ) -> Result<Option<Tensor<4>>, DetectError> {
+        let registered = scene.registered.borrow();
+        let of_this = registered
+            .as_ref()
+            .filter(|laid| Rc::ptr_eq(&laid.class, &self.own));
+        let (Some(laid), true) = (of_this, self.good.iter().all(|good| good.picture.is_some()))
+        else {
+            return Ok(None);
+        };
+        let known = laid.details.borrow().clone();
+        let details = match known {
+            Some(details) => details,
+            None => {
+                let mut parts = Vec::with_capacity(laid.photos.len());
+                for (index, photo) in laid.photos.iter().enumerate() {
+                    let photo = pad_reflect(photo, scene.frame.multiple);
+                    let photo = upload_photo(&photo, &model.device);
+                    let latents = laid.latents.clone().narrow(0, index, 1);
+                    parts.push(photo - model.vae.dec(latents)?);
+                }
+                let details = Tensor::cat(parts, 0);
+                laid.details.replace(Some(details.clone()));
+                details
+            }
+        };
+        let good = laid.latents.clone().unsqueeze_dim(0);
+        let share = shares(&good, scene.latents.clone(), hidden);
+        let [batch, count, rows, columns] = share.dims();
+        let [_, _, height, width] = details.dims();
+        let cell = [height / rows, width / columns];
+        // Each cell's share for all of its pixels.
+        let share: Tensor<6> = share.reshape([batch, count, rows, 1, columns, 1]);
+        let share = share.expand([batch, count, rows, cell[0], columns, cell[1]]);
+        let share: Tensor<4> = share.reshape([batch, count, height, width]);
+        let nothing = Tensor::zeros([batch, 3, height, width], &model.device);
+        Ok(Some((0..count).fold(nothing, |sum, index| {
+            let of_one = details.clone().narrow(0, index, 1);
+            sum + of_one * share.clone().narrow(1, index, 1)
+        })))
+    }
+
+    /// The good photos at the size of a photo, in 8 bits: themselves, or `dec(z)` where they are known by their latents
+    /// alone; made where they are needed first. Ticks after each that is.
     pub(super) async fn photos(
         &self,
         model: &InpaintModel,
@@ -130,17 +184,25 @@ impl ReadyClass {
         }
         let mut photos = Vec::with_capacity(self.good.len());
         for index in 0..self.good.len() {
-            let decoded = model.vae.dec(self.latents(index, width, height, model))?;
-            let decoded = download_photos(decoded, frame.width, frame.height).await?;
-            photos.extend(decoded.iter().map(Photo::quantised));
+            photos.push(match &self.good[index].picture {
+                Some(own) if (own.width, own.height) == size => Photo::clone(own),
+                Some(own) => resize_lanczos(own, size.0, size.1).quantised(),
+                None => {
+                    let decoded = model.vae.dec(self.latents(index, width, height, model))?;
+                    let decoded = download_photos(decoded, size.0, size.1).await?;
+                    let one = decoded.first().map(Photo::quantised);
+                    one.ok_or(DetectError::NotFinite {
+                        what: "a decoded good photo",
+                    })?
+                }
+            });
             tick(Stage::Class, 0).await?;
         }
         let photos = Rc::new(photos);
-        let decoded = Decoded {
+        self.photos.replace(Some(Pictures {
             size,
             photos: Rc::clone(&photos),
-        };
-        self.photos.replace(Some(decoded));
+        }));
         Ok(photos)
     }
 
@@ -305,6 +367,7 @@ fn check_latents(latents: &Latents, model: &InpaintModel) -> Result<(), DetectEr
         height,
         width,
         ref data,
+        ref picture,
     } = *latents;
     let own = model.vae.latent_channels();
     // A longer side has 4,096 pixels at most, padded to what the levels of the U-Net divide by.
@@ -313,6 +376,15 @@ fn check_latents(latents: &Latents, model: &InpaintModel) -> Result<(), DetectEr
     if channels != own || !(1..=most).contains(&height) || !(1..=most).contains(&width) {
         return refuse(format!(
             "its references are latents of {channels}x{height}x{width}, the model's have {own} channels and at most {most} cells a side"
+        ));
+    }
+    let factor = model.vae.factor();
+    if let Some(picture) = picture
+        && (picture.width.div_ceil(factor) > width || picture.height.div_ceil(factor) > height)
+    {
+        return refuse(format!(
+            "a good photo of {}x{} pixels has latents of {width}x{height} cells",
+            picture.width, picture.height
         ));
     }
     if data.len() != channels * height * width {

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use anomalysd_imaging::{Mask, Photo};
 
@@ -38,7 +39,7 @@ pub enum Prompt {
     Empty,
 }
 
-/// Latents `enc(x)` of a padded good photo, on the host.
+/// Latents `enc(x)` of a padded good photo, on the host, and the photo itself for models that have a use for it.
 ///
 /// # Shapes
 /// `[channels, height, width]`, row-major.
@@ -52,6 +53,9 @@ pub struct Latents {
     pub width: usize,
     /// Scaled as the U-Net sees them.
     pub data: Vec<f32>,
+    /// The unpadded photo in 8 bits: it is laid over other photos, and has details that latents lose. `None`: the
+    /// model has no use for it, or the profile is from before it was kept.
+    pub picture: Option<Arc<Photo>>,
 }
 
 /// What a detection has to know of the thing that paints.
@@ -119,8 +123,8 @@ pub trait Repair {
     /// Contexts of a class from its two texts.
     async fn contexts(&self, both: &str, detail: &str) -> Result<Contexts, DetectError>;
 
-    /// `enc(x)` of a scene, to be kept as a reference.
-    async fn latents(&self, scene: &Self::Scene) -> Result<Latents, DetectError>;
+    /// `enc(x)` of the scene of an unpadded photo, to be kept as a reference.
+    async fn latents(&self, scene: &Self::Scene, photo: &Photo) -> Result<Latents, DetectError>;
 
     /// Makes a class ready, with `good` photos' latents as context.
     async fn class(
@@ -144,6 +148,18 @@ pub trait Repair {
         _tick: Tick<'_>,
     ) -> Result<(), DetectError> {
         Ok(())
+    }
+
+    /// What the good photos that [`Self::paint`] filled the hidden sets with show beyond their own `dec(enc(x))`, by
+    /// pass, unpadded, below and above 0: added to what was painted it looks like the photo, not like what an
+    /// autoencoder makes of it. `None` where nothing is filled so, or the good photos themselves are not known.
+    async fn details(
+        &self,
+        _scene: &Self::Scene,
+        _class: &Self::Class,
+        _request: &PaintRequest<'_>,
+    ) -> Result<Option<Vec<Photo>>, DetectError> {
+        Ok(None)
     }
 
     /// `dec(enc(x))`, unpadded.
@@ -202,7 +218,7 @@ impl Repair for NoRepair {
         Err(DetectError::NoModel)
     }
 
-    async fn latents(&self, scene: &Self::Scene) -> Result<Latents, DetectError> {
+    async fn latents(&self, scene: &Self::Scene, _: &Photo) -> Result<Latents, DetectError> {
         match *scene {}
     }
 

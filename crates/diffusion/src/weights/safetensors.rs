@@ -219,6 +219,7 @@ fn decode(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
             .chunks_exact(8)
             .map(|b| i64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]) as f32)
             .collect(),
+        Dtype::U8 => bytes.iter().map(|byte| f32::from(*byte)).collect(),
         _ => return None,
     })
 }

@@ -70,7 +70,7 @@ async fn paint(
 ) -> std::result::Result<Photo, anomalysd_detect::DetectError> {
     let repair = DiffusionRepair::new(model);
     let good = repair.open(reference).await?;
-    let good = repair.latents(&good).await?;
+    let good = repair.latents(&good, reference).await?;
     let contexts = repair.contexts("", "").await?;
     let class = repair.class(&contexts, &[good]).await?;
     let scene = repair.open(photo).await?;

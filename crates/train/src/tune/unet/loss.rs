@@ -201,6 +201,7 @@ impl Setting<'_> {
                 what: "latents of a good photo".to_owned(),
                 reason: error.to_string(),
             })?,
+            picture: None,
         };
         Ok(upload_latents(&latents, width, height, plain))
     }
