@@ -66,12 +66,12 @@ pub fn flops_of_detection(
     let steps = options.inference_steps(traits.inference_steps);
     let guided = (
         usize::from(options.masks.guided),
-        options.repair.guided_strength,
+        options.guided_strength(steps),
     );
     let passes: Vec<(usize, f32)> = plan
         .scales
         .iter()
-        .map(|scale| (scale.passes.len(), options.strength(scale.n_cells)))
+        .map(|scale| (scale.passes.len(), options.strength(scale.n_cells, steps)))
         .chain([guided])
         .collect();
     let evaluations: usize = passes

@@ -150,7 +150,7 @@ fn the_repaired_photo_of_a_detection_shows_the_round_trip_or_forgets_what_was_hi
         let mut options = small();
         options.masks.scales = Some(vec![2]);
         options.masks.guided = false;
-        options.repair.strength = [(1, strength)].into();
+        options.repair.strength = Some([(1, strength)].into());
         options.repair.drift_correction = false;
         // Which good photo is most alike depends on the whole photo, hidden pixels too.
         options.repair.references = Some(0);

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use anomalysd_detect::options::{Compare, DetectOptions, Mode, ScoreOptions};
+use anomalysd_detect::options::{
+    Compare, DetectOptions, GUIDED_STRENGTH, Mode, STRENGTHS, ScoreOptions,
+};
 use serde::{Deserialize, Serialize};
 
 use super::tuned::Tuning;
@@ -144,14 +146,24 @@ pub fn trials(base: &DetectOptions, k_shot: usize, fast_steps: usize) -> Vec<Tri
     );
     own.name_only = true;
     all.push(own);
-    for strength in [0.5, 1.0] {
-        let mut own = trial(
-            Group::Inpainting,
-            format!("strength-{strength}"),
-            format!("λ = {strength} on every scale"),
-        );
-        own.options.repair.strength = BTreeMap::from([(1, strength)]);
-        own.options.repair.guided_strength = strength;
+    // What one step paints begins at λ = 1 anyway: there, by scale as where there are more steps.
+    let full = fast_steps == 1 && base.repair.strength.is_none();
+    for strength in [Some(0.5), if full { None } else { Some(1.0) }] {
+        let (name, label, by_scale) = match strength {
+            Some(strength) => (
+                format!("strength-{strength}"),
+                format!("λ = {strength} on every scale"),
+                BTreeMap::from([(1, strength)]),
+            ),
+            None => (
+                "strength-by-scale".to_owned(),
+                "λ by scale, as where there are more steps".to_owned(),
+                BTreeMap::from(STRENGTHS),
+            ),
+        };
+        let mut own = trial(Group::Inpainting, name, label);
+        own.options.repair.strength = Some(by_scale);
+        own.options.repair.guided_strength = Some(strength.unwrap_or(GUIDED_STRENGTH));
         all.push(own);
     }
     for steps in [1, 2, 4].into_iter().filter(|steps| *steps != fast_steps) {
@@ -259,7 +271,7 @@ mod tests {
                 "registration",
                 "class-name",
                 "strength-0.5",
-                "strength-1",
+                "strength-by-scale",
                 "steps-2",
                 "steps-4",
                 "faithful",
@@ -269,6 +281,9 @@ mod tests {
                 "drift"
             ]
         );
+        // λ = 1 is another configuration only where there are more steps.
+        let several = trials(&base, 4, 8);
+        assert!(several.iter().any(|own| own.line.name == "strength-1"));
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), all.len());

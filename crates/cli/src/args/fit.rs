@@ -22,7 +22,7 @@ pub struct FitArgs {
     /// Prompts and part lists (TOML: [class] name, parts)
     #[arg(long, value_name = "FILE")]
     pub prompts: Option<PathBuf>,
-    /// Leave the good photos' latents out: nothing in the profile decodes to them
+    /// Leave the good photos and their latents out: the profile shows nothing of them
     #[arg(long)]
     pub no_references: bool,
     /// Say what would be done, and stop; with --tune, try a few steps and say what all will cost

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use anomalysd_detect::options::{Choice, Compare, DetectOptions, Mode};
+use anomalysd_detect::options::{Choice, Compare, DetectOptions, GUIDED_STRENGTH, Mode, STRENGTHS};
 use clap::{Args, ValueEnum};
 
 /// Fast or faithful.
@@ -77,11 +77,16 @@ macro_rules! with_default {
 }
 
 fn strengths_help() -> String {
-    let own = DetectOptions::default().repair.strength;
-    let listed: Vec<String> = own.iter().map(|(n, s)| format!("{n}={s}")).collect();
+    let listed = STRENGTHS.map(|(n, strength)| format!("{n}={strength}"));
     format!(
-        "Noise strength λ, for all scales or by scale [default: {}]",
+        "Noise strength λ, for all scales or by scale [default: 1 for a model of one step, else {}]",
         listed.join(",")
+    )
+}
+
+fn guided_strength_help() -> String {
+    format!(
+        "Noise strength of the guided pass [default: 1 for a model of one step, else {GUIDED_STRENGTH}]"
     )
 }
 
@@ -107,7 +112,7 @@ pub struct MethodArgs {
     scales: Option<Vec<usize>>,
     #[arg(long, help = strengths_help())]
     strength: Option<Strengths>,
-    #[arg(long, help = with_default!("Noise strength of the guided pass", repair.guided_strength))]
+    #[arg(long, help = guided_strength_help())]
     guided_strength: Option<f32>,
     /// Denoising steps of the whole schedule [default: the model's own, else 8 fast, 20 faithful]
     #[arg(long)]
@@ -265,7 +270,7 @@ impl MethodArgs {
             };
         }
         if let Some(Strengths(strength)) = &self.strength {
-            options.repair.strength.clone_from(strength);
+            options.repair.strength = Some(strength.clone());
         }
         if self.no_registration {
             options.repair.registration = false;

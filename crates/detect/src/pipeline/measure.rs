@@ -429,9 +429,10 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
 
     /// λ of a scale.
     fn strength(&self, scale: Scale) -> f32 {
+        let steps = self.inference_steps();
         match scale {
-            Scale::Grid(cells) => self.options.strength(cells),
-            Scale::Guided => self.options.repair.guided_strength,
+            Scale::Grid(cells) => self.options.strength(cells, steps),
+            Scale::Guided => self.options.guided_strength(steps),
         }
     }
 }

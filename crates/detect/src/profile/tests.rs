@@ -184,11 +184,12 @@ fn constants_that_a_profile_does_not_name_are_what_they_were_when_it_was_made() 
         let score = options["score"].as_object_mut().unwrap();
         assert_eq!(score.remove("fusion_exponent"), Some(0.0.into()));
         assert_eq!(score.remove("energy_floor"), Some(1.0.into()));
-        assert_eq!(score.remove("displacement"), Some(0.into()));
+        assert_eq!(score.remove("displacement"), Some(8.into()));
     });
     expected.repair.registration = false;
     expected.score.fusion_exponent = 1.0;
     expected.score.energy_floor = 0.0;
+    expected.score.displacement = 0;
     assert_eq!(Profile::from_bytes(older).unwrap().options, expected);
     // What it does name stays.
     let named = with_json(|json| json["options"]["score"]["energy_floor"] = 0.25.into());

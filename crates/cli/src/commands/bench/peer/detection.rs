@@ -207,7 +207,7 @@ impl Bench<'_> {
         job.given
             .put("photo", &[1, 3, padded.height, padded.width], padded.data);
         let mut described = Vec::new();
-        for group in groups(&frame, options, judged) {
+        for group in groups(&frame, options, steps, judged) {
             let plan =
                 PartialNoising::new(&self.model.scheduler, f64::from(group.strength), steps)?;
             self.check_schedule(&plan, steps)?;
@@ -289,7 +289,12 @@ fn faithful(options: &DetectOptions) -> Outcome<DetectOptions> {
 }
 
 /// The passes of a detection, by what was painted together.
-fn groups(frame: &Frame, options: &DetectOptions, judged: &Measurement) -> Vec<Group> {
+fn groups(
+    frame: &Frame,
+    options: &DetectOptions,
+    steps: usize,
+    judged: &Measurement,
+) -> Vec<Group> {
     let plan = MaskPlan::new(frame, &options.scales(None), options.mode, &options.masks);
     let measured = |cells| judged.scales.iter().find(|scale| scale.n_cells == cells);
     let finest = judged.scales.iter().map(|scale| scale.n_cells).max();
@@ -300,7 +305,7 @@ fn groups(frame: &Frame, options: &DetectOptions, judged: &Measurement) -> Vec<G
             Some(Group {
                 name: scale.n_cells.to_string(),
                 expected: measured(scale.n_cells)?.map.clone(),
-                strength: options.strength(scale.n_cells),
+                strength: options.strength(scale.n_cells, steps),
                 detail: Some(scale.n_cells) == finest,
                 passes: scale.passes,
             })
@@ -315,7 +320,7 @@ fn groups(frame: &Frame, options: &DetectOptions, judged: &Measurement) -> Vec<G
                 cores: guided.cores.clone(),
                 hidden: guided.hidden.clone(),
             }],
-            strength: options.repair.guided_strength,
+            strength: options.guided_strength(steps),
             detail: true,
             expected: within(&guided.map, &guided.cores),
         });
