@@ -119,7 +119,7 @@ impl Slot {
     fn store(&self, bytes: &[u8]) -> Outcome {
         let failed = |error: std::io::Error| CliError::at(&self.folder, error);
         std::fs::create_dir_all(&self.folder).map_err(failed)?;
-        // Readable for the user alone: the latents in it decode to the good photos.
+        // Readable for the user alone: the good photos are in it.
         let mut file = tempfile::Builder::new()
             .prefix("part-")
             .suffix(SUFFIX)

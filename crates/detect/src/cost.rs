@@ -40,8 +40,8 @@ impl Flops {
 
 /// Operations of one detection of a `width` × `height` photo (already at the model's size) with the
 /// guided pass, `references` good photos and `feature_flops` operations per photo in the feature network.
-/// The class's reference states are not counted where they do not depend on the photo's timesteps, nor are the
-/// decodes of its good photos.
+/// The class's reference states are not counted where they do not depend on the photo's timesteps; the good photos' details
+/// are, as if there were always something to repair.
 pub fn flops_of_detection(
     model: &InpaintModel,
     (width, height): (usize, usize),
@@ -71,7 +71,7 @@ pub fn flops_of_detection(
     let passes: Vec<(usize, f32)> = plan
         .scales
         .iter()
-        .map(|scale| (scale.passes.len(), options.strength(scale.n_cells, steps)))
+        .map(|scale| (scale.passes.len(), options.strength(scale.n_cells)))
         .chain([guided])
         .collect();
     let evaluations: usize = passes
@@ -90,6 +90,13 @@ pub fn flops_of_detection(
     } else {
         0
     };
+    // What the autoencoder loses of each is added to what they fill.
+    let compared = options.repair.compare == Compare::Photo;
+    let detailed = if model.config.reference_residual && (options.masks.guided || compared) {
+        laid
+    } else {
+        0
+    };
     let padded = (frame.padded_width(), frame.padded_height());
     let latent = (frame.latent_width(), frame.latent_height());
     let tokens = model.text.config().max_position_embeddings;
@@ -104,7 +111,7 @@ pub fn flops_of_detection(
     Flops {
         encode: (count + 1 + laid) as f64 * encoder_work(&model.vae, padded).flops,
         denoise: guidance * evaluations as f64 * unet,
-        decode: (count + round_trip) as f64 * decoder_work(&model.vae, padded).flops,
+        decode: (count + round_trip + detailed) as f64 * decoder_work(&model.vae, padded).flops,
         features: (count + 1 + round_trip) as f64 * feature_flops,
     }
 }

@@ -178,9 +178,7 @@ impl Default for MaskOptions {
     }
 }
 
-/// Noise strength λ by scale: what is hidden alone is forgotten less than what is hidden cell by cell.
-pub const STRENGTHS: [(usize, f32); 4] = [(1, 0.4), (2, 0.6), (4, 0.8), (8, 1.0)];
-/// Noise strength of the guided pass.
+/// Noise strength of the guided pass where it takes several steps.
 pub const GUIDED_STRENGTH: f32 = 0.8;
 
 /// Constants of §§ 5.3 and 5.4: how a hidden set is painted.
@@ -189,9 +187,8 @@ pub const GUIDED_STRENGTH: f32 = 0.8;
 pub struct RepairOptions {
     /// DDIM steps for the whole schedule; `None`: the model's own, else 8 fast, 20 faithful.
     pub inference_steps: Option<usize>,
-    /// Noise strength λ by scale, 0..1. A scale not listed takes the next coarser one's. `None`: [`STRENGTHS`], and 1 where
-    /// one step paints it all.
-    pub strength: Option<BTreeMap<usize, f32>>,
+    /// Noise strength λ by scale, 0..1. A scale not listed takes the next coarser one's.
+    pub strength: BTreeMap<usize, f32>,
     /// Noise strength of the guided pass, 0..1. `None`: [`GUIDED_STRENGTH`], and 1 where one step paints it all.
     pub guided_strength: Option<f32>,
     /// Classifier-free guidance; at 1 the U-Net runs once a step.
@@ -215,7 +212,7 @@ impl Default for RepairOptions {
     fn default() -> Self {
         Self {
             inference_steps: None,
-            strength: None,
+            strength: BTreeMap::from([(1, 0.4), (2, 0.6), (4, 0.8), (8, 1.0)]),
             guided_strength: None,
             guidance_scale: 1.0,
             references: None,
@@ -317,19 +314,14 @@ impl DetectOptions {
         self.repair.inference_steps.unwrap_or(steps)
     }
 
-    /// Noise strength λ of a scale: its own, else that of the next coarser listed scale, else 1. Where none is given and
-    /// one step paints it all, it is 1: a step from less noise would have to take away all of it at once.
-    pub fn strength(&self, scale: usize, steps: usize) -> f32 {
-        let by_scale = match &self.repair.strength {
-            Some(given) => given,
-            None if steps == 1 => return 1.0,
-            None => &BTreeMap::from(STRENGTHS),
-        };
-        let listed = by_scale.range(..=scale).next_back();
+    /// Noise strength λ of a scale: its own, else that of the next coarser listed scale, else 1.
+    pub fn strength(&self, scale: usize) -> f32 {
+        let listed = self.repair.strength.range(..=scale).next_back();
         listed.map_or(1.0, |(_, strength)| *strength)
     }
 
-    /// Noise strength of the guided pass, likewise.
+    /// Noise strength of the guided pass, whose repair is shown. Where one step paints it, and no other is given, it is 1: a
+    /// step from less noise leaves some of it in the picture.
     pub fn guided_strength(&self, steps: usize) -> f32 {
         let by_steps = if steps == 1 { 1.0 } else { GUIDED_STRENGTH };
         self.repair.guided_strength.unwrap_or(by_steps)
@@ -448,7 +440,7 @@ impl RepairOptions {
                 "1 to 1000",
             )?;
         }
-        for (&scale, &strength) in self.strength.iter().flatten() {
+        for (&scale, &strength) in &self.strength {
             check(
                 "strength",
                 scale,
@@ -606,28 +598,22 @@ mod tests {
     #[test]
     fn strength_of_an_unlisted_scale_is_the_next_coarser_ones() {
         let mut options = DetectOptions::default();
-        assert_eq!(options.strength(1, 8), 0.4);
-        assert_eq!(options.strength(6, 8), 0.8);
-        assert_eq!(options.strength(16, 8), 1.0);
-        options.repair.strength = Some(BTreeMap::from([(4, 0.7)]));
-        assert_eq!(options.strength(2, 8), 1.0);
-        assert_eq!(options.strength(4, 8), 0.7);
+        assert_eq!(options.strength(1), 0.4);
+        assert_eq!(options.strength(6), 0.8);
+        assert_eq!(options.strength(16), 1.0);
+        options.repair.strength = BTreeMap::from([(4, 0.7)]);
+        assert_eq!(options.strength(2), 1.0);
     }
 
     #[test]
-    fn one_step_begins_at_pure_noise_unless_something_else_is_given() {
+    fn one_guided_step_begins_at_pure_noise_unless_something_else_is_given() {
         let mut options = DetectOptions::default();
         assert_eq!(
-            [options.strength(1, 1), options.guided_strength(1)],
-            [1.0, 1.0]
+            [1, 2].map(|steps| options.guided_strength(steps)),
+            [1.0, 0.8]
         );
-        assert_eq!(options.guided_strength(2), 0.8);
-        options.repair.strength = Some(BTreeMap::from([(1, 0.3)]));
         options.repair.guided_strength = Some(0.5);
-        assert_eq!(
-            [options.strength(1, 1), options.guided_strength(1)],
-            [0.3, 0.5]
-        );
+        assert_eq!(options.guided_strength(1), 0.5);
     }
 
     #[test]

@@ -97,7 +97,7 @@ impl Filler<'_> {
                 memory_mib: options.memory.mib,
             };
             let painted = repair.paint(&scene, &class, &request, &silent).await?;
-            let details = repair.details(&scene, &class, &request).await?;
+            let details = repair.details(&scene, &class, &request, &silent).await?;
             let details = details.and_then(|details| details.into_iter().next());
             let painted = painted.into_iter().next();
             let painted = painted.ok_or(DetectError::NotFinite {

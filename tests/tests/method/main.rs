@@ -135,7 +135,7 @@ fn a_prepared_class_judges_as_a_fresh_one_and_is_made_ready_once() {
             assert_eq!(judged.repaired, fresh.repaired);
             of_class.push(judged.timings.get(&Stage::Class).copied());
         }
-        // Contexts, the decode of both good photos, and their pass for either prompt; nothing for the second photo.
+        // Contexts, both good photos at this size, and their pass for either prompt; nothing for the second photo.
         assert_eq!((of_class, reports.get()), (vec![Some(5.0), None], 5));
     });
 }
@@ -150,7 +150,7 @@ fn the_repaired_photo_of_a_detection_shows_the_round_trip_or_forgets_what_was_hi
         let mut options = small();
         options.masks.scales = Some(vec![2]);
         options.masks.guided = false;
-        options.repair.strength = Some([(1, strength)].into());
+        options.repair.strength = [(1, strength)].into();
         options.repair.drift_correction = false;
         // Which good photo is most alike depends on the whole photo, hidden pixels too.
         options.repair.references = Some(0);

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anomalysd_detect::options::{
-    Compare, DetectOptions, GUIDED_STRENGTH, Mode, STRENGTHS, ScoreOptions,
-};
+use anomalysd_detect::options::{Compare, DetectOptions, Mode, ScoreOptions};
 use serde::{Deserialize, Serialize};
 
 use super::tuned::Tuning;
@@ -146,24 +144,14 @@ pub fn trials(base: &DetectOptions, k_shot: usize, fast_steps: usize) -> Vec<Tri
     );
     own.name_only = true;
     all.push(own);
-    // What one step paints begins at λ = 1 anyway: there, by scale as where there are more steps.
-    let full = fast_steps == 1 && base.repair.strength.is_none();
-    for strength in [Some(0.5), if full { None } else { Some(1.0) }] {
-        let (name, label, by_scale) = match strength {
-            Some(strength) => (
-                format!("strength-{strength}"),
-                format!("λ = {strength} on every scale"),
-                BTreeMap::from([(1, strength)]),
-            ),
-            None => (
-                "strength-by-scale".to_owned(),
-                "λ by scale, as where there are more steps".to_owned(),
-                BTreeMap::from(STRENGTHS),
-            ),
-        };
-        let mut own = trial(Group::Inpainting, name, label);
-        own.options.repair.strength = Some(by_scale);
-        own.options.repair.guided_strength = Some(strength.unwrap_or(GUIDED_STRENGTH));
+    for strength in [0.5, 1.0] {
+        let mut own = trial(
+            Group::Inpainting,
+            format!("strength-{strength}"),
+            format!("λ = {strength} on every scale"),
+        );
+        own.options.repair.strength = BTreeMap::from([(1, strength)]);
+        own.options.repair.guided_strength = Some(strength);
         all.push(own);
     }
     for steps in [1, 2, 4].into_iter().filter(|steps| *steps != fast_steps) {
@@ -173,6 +161,8 @@ pub fn trials(base: &DetectOptions, k_shot: usize, fast_steps: usize) -> Vec<Tri
             format!("S = {steps} steps"),
         );
         own.options.repair.inference_steps = Some(steps);
+        // Steps alone: the guided pass begins where it does by default.
+        own.options.repair.guided_strength = Some(base.guided_strength(fast_steps));
         all.push(own);
     }
     if base.mode == Mode::Fast {
@@ -271,7 +261,7 @@ mod tests {
                 "registration",
                 "class-name",
                 "strength-0.5",
-                "strength-by-scale",
+                "strength-1",
                 "steps-2",
                 "steps-4",
                 "faithful",
@@ -281,9 +271,6 @@ mod tests {
                 "drift"
             ]
         );
-        // λ = 1 is another configuration only where there are more steps.
-        let several = trials(&base, 4, 8);
-        assert!(several.iter().any(|own| own.line.name == "strength-1"));
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), all.len());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use anomalysd_detect::options::{Choice, Compare, DetectOptions, GUIDED_STRENGTH, Mode, STRENGTHS};
+use anomalysd_detect::options::{Choice, Compare, DetectOptions, GUIDED_STRENGTH, Mode};
 use clap::{Args, ValueEnum};
 
 /// Fast or faithful.
@@ -77,16 +77,17 @@ macro_rules! with_default {
 }
 
 fn strengths_help() -> String {
-    let listed = STRENGTHS.map(|(n, strength)| format!("{n}={strength}"));
+    let own = DetectOptions::default().repair.strength;
+    let listed: Vec<String> = own.iter().map(|(n, s)| format!("{n}={s}")).collect();
     format!(
-        "Noise strength λ, for all scales or by scale [default: 1 for a model of one step, else {}]",
+        "Noise strength λ, for all scales or by scale [default: {}]",
         listed.join(",")
     )
 }
 
 fn guided_strength_help() -> String {
     format!(
-        "Noise strength of the guided pass [default: 1 for a model of one step, else {GUIDED_STRENGTH}]"
+        "Noise strength of the guided pass [default: 1 where one step paints it all, else {GUIDED_STRENGTH}]"
     )
 }
 
@@ -270,7 +271,7 @@ impl MethodArgs {
             };
         }
         if let Some(Strengths(strength)) = &self.strength {
-            options.repair.strength = Some(strength.clone());
+            options.repair.strength.clone_from(strength);
         }
         if self.no_registration {
             options.repair.registration = false;

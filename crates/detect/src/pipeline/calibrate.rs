@@ -55,8 +55,14 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
             size: Some(self.longer_side()),
             ..self.options.clone()
         };
+        let mut constants = format!("{options:?}");
+        // As it was said before it could be left out: scores that were kept stay good.
+        if let Some(given) = options.repair.guided_strength {
+            let now = format!("guided_strength: Some({given:?})");
+            constants = constants.replace(&now, &format!("guided_strength: {given:?}"));
+        }
         let said = format!(
-            "{options:?} {:?} {} {} {}",
+            "{constants} {:?} {} {} {}",
             self.scales(),
             self.inference_steps(),
             self.repair.is_some(),

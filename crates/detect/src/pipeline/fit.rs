@@ -227,6 +227,9 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
                 let forced = self
                     .forced(subject, &context, &own.prototypes.q, meter)
                     .await?;
+                if let (Some(repair), Some(scene)) = (self.repair, &subject.scene) {
+                    repair.release(scene);
+                }
                 measured.push((own, forced));
             }
         }

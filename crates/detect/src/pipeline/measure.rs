@@ -215,7 +215,7 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
                     Prompt::Both
                 };
                 let results = self
-                    .passes(subject, class, &scale.passes, prompt, best, meter)
+                    .passes(subject, class, &scale.passes, (prompt, false), best, meter)
                     .await?;
                 let pairs = results
                     .iter()
@@ -302,8 +302,10 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         };
         let best = self.best_reference(&subject.descriptors, &context.good);
         let passes = std::slice::from_ref(&pass);
+        // Nobody sees what a fit repairs.
+        let how = (Prompt::Detail, context.normalisers.is_some());
         let results = self
-            .passes(subject, class, passes, Prompt::Detail, best, meter)
+            .passes(subject, class, passes, how, best, meter)
             .await?;
         Ok(results.into_iter().next().map(|result| GuidedResult {
             cores: result.pass.cores,
@@ -313,13 +315,13 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         }))
     }
 
-    /// Paints and measures passes of one scale, a memory budget's worth at a time.
+    /// Paints and measures passes of one scale, a memory budget's worth at a time; `detailed`: the repaired photo is shown.
     pub(super) async fn passes(
         &self,
         subject: &Subject<R::Scene>,
         class: &R::Class,
         passes: &[Pass],
-        prompt: Prompt,
+        (prompt, detailed): (Prompt, bool),
         best_reference: Option<usize>,
         meter: &Meter<'_>,
     ) -> Result<Vec<PassResult>, DetectError> {
@@ -361,10 +363,8 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
                 }
             };
             // What is compared with what the autoencoder makes of the photo lacks details as that does.
-            let shown =
-                first.scale == Scale::Guided || self.options.repair.compare == Compare::Photo;
-            let details = if shown {
-                repair.details(scene, class, &request).await?
+            let details = if detailed || self.options.repair.compare == Compare::Photo {
+                repair.details(scene, class, &request, &tick).await?
             } else {
                 None
             };
@@ -429,10 +429,9 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
 
     /// λ of a scale.
     fn strength(&self, scale: Scale) -> f32 {
-        let steps = self.inference_steps();
         match scale {
-            Scale::Grid(cells) => self.options.strength(cells, steps),
-            Scale::Guided => self.options.guided_strength(steps),
+            Scale::Grid(cells) => self.options.strength(cells),
+            Scale::Guided => self.options.guided_strength(self.inference_steps()),
         }
     }
 }

@@ -527,7 +527,7 @@ proptest! {
             let mut maps = Vec::new();
             for passes in [passes, &shuffled] {
                 let prompt = crate::repaint::Prompt::Both;
-                let results = detector.passes(&subject, &(), passes, prompt, None, &meter).await;
+                let results = detector.passes(&subject, &(), passes, (prompt, false), None, &meter).await;
                 let results = results.unwrap();
                 let pairs = results.iter().map(|result| (&result.pass, &result.distance));
                 maps.push(crate::score::merge_cores(pairs, width, height));

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use anomalysd_diffusion::tuning::{self, Tuning};
 use anomalysd_diffusion::weights::{HostTensor, SafetensorsSource, TensorSource};
-use anomalysd_imaging::Photo;
 
 use super::{
     ClassHeader, DECODER, Header, LORA, METADATA_KEY, MOST_PHOTOS, Profile, SCHEMA, Tuned,
@@ -17,7 +16,7 @@ use crate::ignore::{MOST_PLACES, Place};
 use crate::options::FeatureOptions;
 use crate::pipeline::ClassModel;
 use crate::prototypes::{Bank, Descriptors, MOST_PROTOTYPES, Prototypes, Subspace, Turn, located};
-use crate::repaint::{Contexts, Latents};
+use crate::repaint::{Contexts, Latents, Picture};
 
 /// Numbers per descriptor that no feature network exceeds.
 const MOST_DIMENSIONS: usize = 1 << 14;
@@ -77,6 +76,17 @@ impl Tensors {
             Ok((name[prefix.len()..].to_owned(), tensor))
         };
         names.into_iter().map(tensor).collect()
+    }
+
+    /// Shape and bytes of a tensor of these.
+    fn take_bytes(&self, name: &str) -> Result<(Vec<usize>, Vec<u8>), DetectError> {
+        if !self.unused.borrow_mut().remove(name) {
+            return refuse(format!("tensor `{name}` is missing"));
+        }
+        match self.source.read_bytes(name)? {
+            Some(tensor) => Ok(tensor),
+            None => refuse(format!("tensor `{name}` holds something else than bytes")),
+        }
     }
 
     /// A tensor, all values finite.
@@ -376,25 +386,18 @@ fn read_latents(tensors: &Tensors, key: &str) -> Result<Latents, DetectError> {
 }
 
 /// A good photo in 8 bits.
-fn read_picture(tensors: &Tensors, key: &str) -> Result<Photo, DetectError> {
-    let tensor = tensors.take(key, 3)?;
-    let [channels, height, width] = [tensor.shape[0], tensor.shape[1], tensor.shape[2]];
-    let in_bytes = |value: &f32| (0.0..=255.0).contains(value) && value.fract() == 0.0;
-    if channels != 3
-        || tensor.values.is_empty()
-        || height.max(width) > MOST_CELLS
-        || !tensor.values.iter().all(in_bytes)
-    {
-        return refuse(format!(
-            "tensor `{key}` has shape {:?}, expected [3, 1 to {MOST_CELLS}, 1 to {MOST_CELLS}] of whole numbers to 255",
-            tensor.shape
-        ));
+fn read_picture(tensors: &Tensors, key: &str) -> Result<Picture, DetectError> {
+    let (shape, data) = tensors.take_bytes(key)?;
+    match *shape.as_slice() {
+        [3, height, width] if !data.is_empty() && height.max(width) <= MOST_CELLS => Ok(Picture {
+            width,
+            height,
+            data,
+        }),
+        _ => refuse(format!(
+            "tensor `{key}` has shape {shape:?}, expected [3, 1 to {MOST_CELLS}, 1 to {MOST_CELLS}]"
+        )),
     }
-    Ok(Photo {
-        width,
-        height,
-        data: tensor.values.iter().map(|value| value / 255.0).collect(),
-    })
 }
 
 /// Grids of the photos that the bank of an aligned class holds, each followed by those of its allowed

@@ -8,7 +8,7 @@ use super::*;
 use crate::ignore::Place;
 use crate::options::FeatureOptions;
 use crate::prototypes::{Bank, Descriptors, Prototypes, Subspace, Turn};
-use crate::repaint::{Contexts, Latents};
+use crate::repaint::{Contexts, Latents, Picture};
 use crate::score::Normaliser;
 use crate::verdict::CalibrationKind;
 
@@ -40,8 +40,10 @@ fn aligned(name: &str) -> ClassModel {
 }
 
 /// A good photo in 8 bits.
-fn picture() -> Photo {
-    Photo::from_fn(16, 8, |x, y| [x as f32 / 15.0, y as f32 / 7.0, 0.3]).quantised()
+fn picture(width: usize, height: usize) -> Picture {
+    Picture::from(&Photo::from_fn(width, height, |x, y| {
+        [x as f32 / 15.0, y as f32 / 7.0, 0.3]
+    }))
 }
 
 fn class(name: &str, coreset: bool) -> ClassModel {
@@ -84,7 +86,7 @@ fn class(name: &str, coreset: bool) -> ClassModel {
             height: 1,
             width: 2,
             data: vec![0.5, -1.0, 2.0, 0.0],
-            picture: Some(Arc::new(picture())),
+            picture: Some(Arc::new(picture(16, 8))),
         }],
         contexts: Some(Contexts {
             tokens: 1,
@@ -185,11 +187,14 @@ fn constants_that_a_profile_does_not_name_are_what_they_were_when_it_was_made() 
         assert_eq!(score.remove("fusion_exponent"), Some(0.0.into()));
         assert_eq!(score.remove("energy_floor"), Some(1.0.into()));
         assert_eq!(score.remove("displacement"), Some(8.into()));
+        // It was always named.
+        json["options"]["repair"]["guided_strength"] = 0.5.into();
     });
     expected.repair.registration = false;
     expected.score.fusion_exponent = 1.0;
     expected.score.energy_floor = 0.0;
     expected.score.displacement = 0;
+    expected.repair.guided_strength = Some(0.5);
     assert_eq!(Profile::from_bytes(older).unwrap().options, expected);
     // What it does name stays.
     let named = with_json(|json| json["options"]["score"]["energy_floor"] = 0.25.into());
@@ -343,11 +348,8 @@ fn references_and_contexts_that_do_not_fit_each_other_are_refused() {
         assert!(error.contains(words), "{error}");
     }
     for (picture, words) in [
-        (
-            Photo::from_fn(4097, 1, |_, _| [0.5; 3]),
-            "shape [3, 1, 4097]",
-        ),
-        (Photo::new(0, 0), "shape [3, 0, 0]"),
+        (picture(4097, 1), "shape [3, 1, 4097]"),
+        (picture(0, 0), "shape [3, 0, 0]"),
     ] {
         let mut profile = profile();
         profile.classes[0].latents[0].picture = Some(Arc::new(picture));

@@ -25,11 +25,9 @@ impl Tensors {
             .insert(name, (Dtype::F16, shape.to_vec(), bytes.collect()));
     }
 
-    /// Numbers from 0 to 1 in 8 bits.
-    fn bytes(&mut self, name: String, shape: &[usize], values: &[f32]) {
-        let bytes = values.iter().map(|value| (value * 255.0).round() as u8);
+    fn bytes(&mut self, name: String, shape: &[usize], values: &[u8]) {
         self.0
-            .insert(name, (Dtype::U8, shape.to_vec(), bytes.collect()));
+            .insert(name, (Dtype::U8, shape.to_vec(), values.to_vec()));
     }
 
     fn single(&mut self, name: String, shape: &[usize], values: &[f32]) {

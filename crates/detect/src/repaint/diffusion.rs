@@ -226,7 +226,7 @@ impl Repair for DiffusionRepair<'_> {
             height,
             width,
             data,
-            picture: shown.then(|| Arc::new(photo.quantised())),
+            picture: shown.then(|| Arc::new(photo.into())),
         })
     }
 
@@ -296,8 +296,11 @@ impl Repair for DiffusionRepair<'_> {
         scene: &Scene,
         class: &ReadyClass,
         request: &PaintRequest<'_>,
+        tick: Tick<'_>,
     ) -> Result<Option<Vec<Photo>>, DetectError> {
-        if !self.model.config.reference_residual || request.best_reference.is_none() {
+        let pastes = self.model.config.reference_residual && class.shows(request.best_reference);
+        // Without noise nothing is painted.
+        if !pastes || self.steps(request.strength, request.inference_steps) == 0 {
             return Ok(None);
         }
         let masks: Vec<Mask> = request
@@ -306,11 +309,16 @@ impl Repair for DiffusionRepair<'_> {
             .map(|pass| pass.latent_mask(&scene.frame))
             .collect();
         let hidden = upload_masks(&masks, &self.model.device);
-        let Some(details) = class.details(self.model, scene, &hidden)? else {
+        let details = class.details(self.model, scene, &hidden, tick).await?;
+        let Some(details) = details else {
             return Ok(None);
         };
         let Frame { width, height, .. } = scene.frame;
         Ok(Some(download_photos(details, width, height).await?))
+    }
+
+    fn release(&self, scene: &Scene) {
+        scene.registered.take();
     }
 
     async fn round_trip(&self, scene: &Scene) -> Result<Photo, DetectError> {

@@ -16,7 +16,7 @@ pub use diffusion::DiffusionRepair;
 pub use fill::fill;
 pub use ready::{ReadyClass, Scene};
 pub use repair::{
-    Contexts, Latents, NoRepair, PaintRequest, Prompt, Repair, RepairTraits, Tick, Ticked,
+    Contexts, Latents, NoRepair, PaintRequest, Picture, Prompt, Repair, RepairTraits, Tick, Ticked,
 };
 pub use transfer::upload_latents;
 

@@ -12,7 +12,7 @@ use burn::tensor::{Tensor, TensorData};
 
 use super::fill::{fill, shares};
 use super::transfer::{download_photos, repeat, upload_latents, upload_photo};
-use super::{Contexts, Latents, Prompt, Tick};
+use super::{Contexts, Latents, Picture, Prompt, Tick};
 use crate::DetectError;
 use crate::control::Stage;
 use crate::masks::Frame;
@@ -43,9 +43,7 @@ pub(super) struct Laid {
     /// `[k, C, h, w]`.
     latents: Tensor<4>,
     /// Of the photo's size.
-    photos: Vec<Photo>,
-    /// What `photos` show beyond `dec(latents)`, `[k, 3, H, W]`, padded; computed where it is needed first.
-    details: RefCell<Option<Tensor<4>>>,
+    photos: Rc<Vec<Photo>>,
 }
 
 /// A class on the device. Reference states are computed when a timestep first needs them.
@@ -116,57 +114,68 @@ impl ReadyClass {
         Laid {
             class: Rc::clone(&self.own),
             latents,
-            photos,
-            details: RefCell::default(),
+            photos: Rc::new(photos),
         }
     }
 
-    /// [`super::Repair::details`], `[B, 3, H, W]`, for hidden cells `[B, 1, h, w]` of a photo that the good photos were
-    /// laid over. `None` where they were not, or any of them is known by its latents alone.
-    pub(super) fn details(
+    /// [`super::Repair::details`], `[B, 3, H, W]`, for hidden cells `[B, 1, h, w]`: of the good photos as they lie over the
+    /// scene, or as they are. `None` where any of them is known by its latents alone.
+    pub(super) async fn details(
         &self,
         model: &InpaintModel,
         scene: &Scene,
         hidden: &Tensor<4>,
+        tick: Tick<'_>,
     ) -> Result<Option<Tensor<4>>, DetectError> {
-        let registered = scene.registered.borrow();
-        let of_this = registered
-            .as_ref()
-            .filter(|laid| Rc::ptr_eq(&laid.class, &self.own));
-        let (Some(laid), true) = (of_this, self.good.iter().all(|good| good.picture.is_some()))
-        else {
+        if !self.good.iter().all(|good| good.picture.is_some()) {
             return Ok(None);
+        }
+        let known = {
+            let registered = scene.registered.borrow();
+            let laid = registered
+                .as_ref()
+                .filter(|laid| Rc::ptr_eq(&laid.class, &self.own));
+            laid.map(|laid| (Rc::clone(&laid.photos), laid.latents.clone()))
         };
-        let known = laid.details.borrow().clone();
-        let details = match known {
-            Some(details) => details,
+        let (photos, latents) = match known {
+            Some(laid) => laid,
             None => {
-                let mut parts = Vec::with_capacity(laid.photos.len());
-                for (index, photo) in laid.photos.iter().enumerate() {
-                    let photo = pad_reflect(photo, scene.frame.multiple);
-                    let photo = upload_photo(&photo, &model.device);
-                    let latents = laid.latents.clone().narrow(0, index, 1);
-                    parts.push(photo - model.vae.dec(latents)?);
-                }
-                let details = Tensor::cat(parts, 0);
-                laid.details.replace(Some(details.clone()));
-                details
+                let photos = self.photos(model, &scene.frame, tick).await?;
+                let [_, _, height, width] = scene.latents.dims();
+                (photos, self.all_latents(width, height, model))
             }
         };
-        let good = laid.latents.clone().unsqueeze_dim(0);
-        let share = shares(&good, scene.latents.clone(), hidden);
+        let mut details = Vec::with_capacity(photos.len());
+        for (index, photo) in photos.iter().enumerate() {
+            let photo = pad_reflect(photo, scene.frame.multiple);
+            let photo = upload_photo(&photo, &model.device);
+            let decoded = model.vae.dec(latents.clone().narrow(0, index, 1))?;
+            details.push(photo - decoded);
+            tick(Stage::Decode, 0).await?;
+        }
+        let share = shares(&latents.unsqueeze_dim(0), scene.latents.clone(), hidden);
         let [batch, count, rows, columns] = share.dims();
-        let [_, _, height, width] = details.dims();
+        let [_, _, height, width] = scene.photo.dims();
         let cell = [height / rows, width / columns];
         // Each cell's share for all of its pixels.
         let share: Tensor<6> = share.reshape([batch, count, rows, 1, columns, 1]);
         let share = share.expand([batch, count, rows, cell[0], columns, cell[1]]);
         let share: Tensor<4> = share.reshape([batch, count, height, width]);
         let nothing = Tensor::zeros([batch, 3, height, width], &model.device);
-        Ok(Some((0..count).fold(nothing, |sum, index| {
-            let of_one = details.clone().narrow(0, index, 1);
+        let all = details.into_iter().enumerate();
+        Ok(Some(all.fold(nothing, |sum, (index, of_one)| {
             sum + of_one * share.clone().narrow(1, index, 1)
         })))
+    }
+
+    /// Latents of all good photos at one size, `[k, C, height, width]`.
+    fn all_latents(&self, width: usize, height: usize, model: &InpaintModel) -> Tensor<4> {
+        let all = 0..self.good.len();
+        Tensor::cat(
+            all.map(|index| self.latents(index, width, height, model))
+                .collect(),
+            0,
+        )
     }
 
     /// The good photos at the size of a photo, in 8 bits: themselves, or `dec(z)` where they are known by their latents
@@ -185,8 +194,14 @@ impl ReadyClass {
         let mut photos = Vec::with_capacity(self.good.len());
         for index in 0..self.good.len() {
             photos.push(match &self.good[index].picture {
-                Some(own) if (own.width, own.height) == size => Photo::clone(own),
-                Some(own) => resize_lanczos(own, size.0, size.1).quantised(),
+                Some(own) => {
+                    let own = Photo::from(own.as_ref());
+                    if (own.width, own.height) == size {
+                        own
+                    } else {
+                        resize_lanczos(&own, size.0, size.1).quantised()
+                    }
+                }
                 None => {
                     let decoded = model.vae.dec(self.latents(index, width, height, model))?;
                     let decoded = download_photos(decoded, size.0, size.1).await?;
@@ -204,6 +219,11 @@ impl ReadyClass {
             photos: Rc::clone(&photos),
         }));
         Ok(photos)
+    }
+
+    /// Whether the most alike good photo is one of those that are shown to the model.
+    pub(super) fn shows(&self, best: Option<usize>) -> bool {
+        best.is_some_and(|index| index < self.good.len())
     }
 
     /// A context for a batch, `[batch, tokens, d]`.
@@ -229,7 +249,7 @@ impl ReadyClass {
     ) -> Tensor<4> {
         let [_, channels, height, width] = scene.latents.dims();
         let (batch, device) = (hidden.dims()[0], &model.device);
-        let Some(best) = best.filter(|index| *index < self.good.len()) else {
+        let Some(best) = best.filter(|_| self.shows(best)) else {
             return Tensor::zeros([batch, channels + 1, height, width], device);
         };
         let registered = scene.registered.borrow();
@@ -240,11 +260,7 @@ impl ReadyClass {
         let filled = if model.config.reference_residual {
             let good = match registered {
                 Some(laid) => laid.clone(),
-                None => {
-                    let all = 0..self.good.len();
-                    let all = all.map(|index| self.latents(index, width, height, model));
-                    Tensor::cat(all.collect(), 0)
-                }
+                None => self.all_latents(width, height, model),
             };
             fill(good.unsqueeze_dim(0), scene.latents.clone(), hidden)
         } else {
@@ -379,13 +395,20 @@ fn check_latents(latents: &Latents, model: &InpaintModel) -> Result<(), DetectEr
         ));
     }
     let factor = model.vae.factor();
-    if let Some(picture) = picture
-        && (picture.width.div_ceil(factor) > width || picture.height.div_ceil(factor) > height)
+    if let Some(Picture {
+        width: columns,
+        height: rows,
+        data,
+    }) = picture.as_deref()
     {
-        return refuse(format!(
-            "a good photo of {}x{} pixels has latents of {width}x{height} cells",
-            picture.width, picture.height
-        ));
+        let cells = [columns.div_ceil(factor), rows.div_ceil(factor)];
+        let fits = (1..=width).contains(&cells[0]) && (1..=height).contains(&cells[1]);
+        if !fits || data.len() != 3 * columns * rows {
+            return refuse(format!(
+                "a good photo of {columns}x{rows} pixels holds {} numbers and has latents of {width}x{height} cells",
+                data.len()
+            ));
+        }
     }
     if data.len() != channels * height * width {
         return refuse(format!(

@@ -55,7 +55,40 @@ pub struct Latents {
     pub data: Vec<f32>,
     /// The unpadded photo in 8 bits: it is laid over other photos, and has details that latents lose. `None`: the
     /// model has no use for it, or the profile is from before it was kept.
-    pub picture: Option<Arc<Photo>>,
+    pub picture: Option<Arc<Picture>>,
+}
+
+/// A photo in 8 bits: three planes of rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// In pixels.
+    pub width: usize,
+    /// In pixels.
+    pub height: usize,
+    /// `[3, height, width]`.
+    pub data: Vec<u8>,
+}
+
+impl From<&Photo> for Picture {
+    fn from(photo: &Photo) -> Self {
+        let level = |value: &f32| (value.clamp(0.0, 1.0) * 255.0).round() as u8;
+        Self {
+            width: photo.width,
+            height: photo.height,
+            data: photo.data.iter().map(level).collect(),
+        }
+    }
+}
+
+impl From<&Picture> for Photo {
+    fn from(picture: &Picture) -> Self {
+        let value = |level: &u8| f32::from(*level) / 255.0;
+        Self {
+            width: picture.width,
+            height: picture.height,
+            data: picture.data.iter().map(value).collect(),
+        }
+    }
 }
 
 /// What a detection has to know of the thing that paints.
@@ -152,15 +185,20 @@ pub trait Repair {
 
     /// What the good photos that [`Self::paint`] filled the hidden sets with show beyond their own `dec(enc(x))`, by
     /// pass, unpadded, below and above 0: added to what was painted it looks like the photo, not like what an
-    /// autoencoder makes of it. `None` where nothing is filled so, or the good photos themselves are not known.
+    /// autoencoder makes of it. `None` where nothing is filled so, or the good photos themselves are not known. Ticks
+    /// without a unit of work.
     async fn details(
         &self,
         _scene: &Self::Scene,
         _class: &Self::Class,
         _request: &PaintRequest<'_>,
+        _tick: Tick<'_>,
     ) -> Result<Option<Vec<Photo>>, DetectError> {
         Ok(None)
     }
+
+    /// Forgets what was laid over a scene: it is not painted any more, but stays.
+    fn release(&self, _scene: &Self::Scene) {}
 
     /// `dec(enc(x))`, unpadded.
     async fn round_trip(&self, scene: &Self::Scene) -> Result<Photo, DetectError>;

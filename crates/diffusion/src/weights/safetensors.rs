@@ -102,6 +102,18 @@ impl SafetensorsSource {
             })
     }
 
+    /// Shape and values of a tensor of bytes; `None` where it holds something else.
+    ///
+    /// # Errors
+    /// A missing tensor; bytes that cannot be read.
+    pub fn read_bytes(&self, name: &str) -> Result<Option<(Vec<usize>, Vec<u8>)>> {
+        let info = self.info(name)?;
+        match info.dtype {
+            Dtype::U8 => Ok(Some((info.shape.clone(), self.raw(name)?))),
+            _ => Ok(None),
+        }
+    }
+
     fn info(&self, name: &str) -> Result<&TensorInfo> {
         self.metadata
             .info(name)
@@ -219,7 +231,6 @@ fn decode(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
             .chunks_exact(8)
             .map(|b| i64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]) as f32)
             .collect(),
-        Dtype::U8 => bytes.iter().map(|byte| f32::from(*byte)).collect(),
         _ => return None,
     })
 }

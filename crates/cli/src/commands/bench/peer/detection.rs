@@ -305,7 +305,7 @@ fn groups(
             Some(Group {
                 name: scale.n_cells.to_string(),
                 expected: measured(scale.n_cells)?.map.clone(),
-                strength: options.strength(scale.n_cells, steps),
+                strength: options.strength(scale.n_cells),
                 detail: Some(scale.n_cells) == finest,
                 passes: scale.passes,
             })
