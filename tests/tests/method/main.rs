@@ -4,6 +4,7 @@
 mod painting;
 
 use std::cell::Cell;
+use std::sync::Arc;
 
 use anomalysd_dataset::synth::{DefectKind, Family, Product};
 use anomalysd_detect::DetectError;
@@ -15,7 +16,7 @@ use anomalysd_detect::options::{Compare, DetectOptions, Mode};
 use anomalysd_detect::pipeline::{ClassModel, Detection, Detector};
 use anomalysd_detect::prompts::Prompts;
 use anomalysd_detect::repaint::{
-    DiffusionRepair, PaintRequest, Prompt, Repair, Ticked, with_details,
+    DiffusionRepair, PaintRequest, Picture, Prompt, Repair, Ticked, with_details,
 };
 use anomalysd_diffusion::clip::Tokenizer;
 use anomalysd_diffusion::model::{InpaintModel, ReferenceTime};
@@ -340,6 +341,22 @@ fn a_profile_whose_numbers_do_not_fit_the_model_is_refused_in_words() {
             },
             "channels",
         );
+        for (width, height, numbers) in [(SIDE, SIDE, 7), (SIDE + 64, SIDE, 0), (0, 0, 0)] {
+            refused(
+                &|class| {
+                    let data = match numbers {
+                        0 => vec![0; 3 * width * height],
+                        few => vec![0; few],
+                    };
+                    class.latents[0].picture = Some(Arc::new(Picture {
+                        width,
+                        height,
+                        data,
+                    }));
+                },
+                "a good photo of",
+            );
+        }
         refused(
             &|class| {
                 let latents = &mut class.latents[1];
