@@ -93,7 +93,7 @@ pub fn flops_of_detection(
     // What the autoencoder loses of each is added to what they fill.
     let compared = options.repair.compare == Compare::Photo;
     let detailed = if model.config.reference_residual && (options.masks.guided || compared) {
-        laid
+        references
     } else {
         0
     };

@@ -320,8 +320,8 @@ impl DetectOptions {
         listed.map_or(1.0, |(_, strength)| *strength)
     }
 
-    /// Noise strength of the guided pass, whose repair is shown. Where one step paints it, and no other is given, it is 1: a
-    /// step from less noise leaves some of it in the picture.
+    /// Noise strength of the guided pass, whose repair is shown, 0..1; `steps` of the whole schedule. Where one step paints it,
+    /// and no other is given, it is 1: a step from less noise leaves some of it in the picture.
     pub fn guided_strength(&self, steps: usize) -> f32 {
         let by_steps = if steps == 1 { 1.0 } else { GUIDED_STRENGTH };
         self.repair.guided_strength.unwrap_or(by_steps)

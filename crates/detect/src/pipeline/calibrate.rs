@@ -55,14 +55,9 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
             size: Some(self.longer_side()),
             ..self.options.clone()
         };
-        let mut constants = format!("{options:?}");
-        // As it was said before it could be left out: scores that were kept stay good.
-        if let Some(given) = options.repair.guided_strength {
-            let now = format!("guided_strength: Some({given:?})");
-            constants = constants.replace(&now, &format!("guided_strength: {given:?}"));
-        }
         let said = format!(
-            "{constants} {:?} {} {} {}",
+            "{} {:?} {} {} {}",
+            constants(&options),
             self.scales(),
             self.inference_steps(),
             self.repair.is_some(),
@@ -70,5 +65,31 @@ impl<R: Repair, F: FeatureNetwork> Detector<'_, R, F> {
         );
         let digest = Sha256::digest(said.as_bytes());
         digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// The options in words. A constant that could not be left out once is said as it was then, so that scores that were kept
+/// with it stay good.
+fn constants(options: &DetectOptions) -> String {
+    let said = format!("{options:?}");
+    match options.repair.guided_strength {
+        Some(given) => said.replace(
+            &format!("guided_strength: Some({given:?})"),
+            &format!("guided_strength: {given:?}"),
+        ),
+        None => said,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_left_out_once_is_said_as_then() {
+        let mut options = DetectOptions::default();
+        assert!(constants(&options).contains("guided_strength: None, guidance_scale: 1.0"));
+        options.repair.guided_strength = Some(0.8);
+        assert!(constants(&options).contains("guided_strength: 0.8, guidance_scale: 1.0"));
     }
 }

@@ -86,7 +86,7 @@ pub fn colour_drift(
     })
 }
 
-/// What was painted, with details that are added to it.
+/// What was painted, with details of the same size (below and above 0) that are added to it; within 0..1.
 pub fn with_details(painted: &Photo, details: &Photo) -> Photo {
     let pairs = painted.data.iter().zip(&details.data);
     Photo {
